@@ -1,0 +1,47 @@
+import { BaseError } from '../runtime/Errors.ts'
+import type * as Hex from '../protocol/Hex.ts'
+
+/**
+ * How large things move (weights, checkpoints, images), as a port: content named by its SHA-256,
+ * fetched in hash-checked chunks from any number of peers. `https.ts` is the real one.
+ */
+export type Bulk = AsyncDisposable & {
+  /** Where others fetch from us. */
+  readonly source: Source
+  /** Offers a file; returns the SHA-256 of its bytes. */
+  share(path: string): Promise<Hex.Hex>
+  /**
+   * Fetches content into `path`, resuming what an earlier call left, and checks every chunk.
+   *
+   * @throws {UnavailableError} when no source has it whole and right.
+   */
+  fetch(
+    hash: Hex.Hex,
+    path: string,
+    sources: readonly Source[],
+    options?: FetchOptions,
+  ): Promise<void>
+}
+
+/** A bulk server: base URL, and the SHA-256 of its TLS certificate (DER), which is how it is known. */
+export type Source = { readonly url: string; readonly certificate: Hex.Hex }
+
+export type FetchOptions = {
+  signal?: AbortSignal | undefined
+  onProgress?:
+    | ((progress: { readonly bytes: number; readonly totalBytes: number }) => void)
+    | undefined
+  /** Refuse content larger than this. @default 256 GiB */
+  maxBytes?: number | undefined
+}
+
+/** Thrown when none of the sources delivered the content. */
+export class UnavailableError extends BaseError {
+  override readonly code = 'Bulk.UnavailableError'
+
+  constructor({ hash, reasons }: { hash: Hex.Hex; reasons: readonly string[] }) {
+    super('No source delivered the content.', {
+      metaMessages: [`SHA-256: ${hash}`, ...reasons],
+    })
+  }
+}

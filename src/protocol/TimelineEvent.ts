@@ -1,0 +1,52 @@
+import { define, type MessageOf } from './SignedMessage.ts'
+
+/** One dated line in the timeline of an order, a lease, a job or a payment, signed by who saw it. */
+export type TimelineEvent = MessageOf<typeof types, 'TimelineEvent'>
+
+/** EIP-712 types. */
+export const types = {
+  TimelineEvent: [
+    { name: 'by', type: 'address' },
+    /** `order`, `lease`, `job` or `payment`. */
+    { name: 'subject', type: 'string' },
+    /** Id of the subject: hash of the order, id of the lease, hash of the job. */
+    { name: 'id', type: 'bytes32' },
+    /** Stable reason code, one of `codes`. */
+    { name: 'code', type: 'string' },
+    /** A sentence for people; never contents of a job. */
+    { name: 'detail', type: 'string' },
+    /** The lease of a job, the order of a lease, or zero. */
+    { name: 'parent', type: 'bytes32' },
+    { name: 'at', type: 'uint48' },
+  ],
+} as const
+
+/** Every code a timeline may hold. */
+export const codes = [
+  'order-created',
+  'order-bid',
+  'order-declined',
+  'order-unfilled',
+  'lease-signed',
+  'lease-open',
+  'lease-ready',
+  'lease-paused',
+  'lease-closing',
+  'lease-settled',
+  'lease-probe-failed',
+  'job-start',
+  'job-delivered',
+  'job-failed',
+  'job-cancelled',
+  'job-refunded',
+  'payment-signed',
+  'payment-withheld',
+  'payment-claimed',
+] as const
+export type Code = (typeof codes)[number]
+
+export const { schema, hash, sign, serialize, deserialize, verify } = define({
+  types,
+  name: 'TimelineEvent',
+  signer: 'by',
+})

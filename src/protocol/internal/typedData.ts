@@ -1,0 +1,109 @@
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import * as z from 'zod/mini'
+import * as Hex from '../Hex.ts'
+
+/** EIP-712 struct definitions by name. The first field lists of a message are its only definition: schema, type and hash come from it. */
+export type Types = Readonly<Record<string, readonly Field[]>>
+export type Field = { readonly name: string; readonly type: string }
+
+/** Texts and lists from outside are never longer than this. */
+export const limits = { textLength: 1024, listLength: 64 } as const
+
+/**
+ * The zod schema of a struct on the wire: integers of more than 48 bits are decimal strings,
+ * everything else is itself.
+ */
+export function schemaOf(types: Types, name: string): z.ZodMiniType {
+  const fields = types[name]
+  if (!fields) throw new RangeError(`No EIP-712 struct is named ${name}.`)
+  return z.strictObject(
+    Object.fromEntries(fields.map((field) => [field.name, schemaOfType(types, field.type)])),
+  )
+}
+
+function schemaOfType(types: Types, type: string): z.ZodMiniType {
+  if (type.endsWith('[]'))
+    return z.array(schemaOfType(types, type.slice(0, -2))).check(z.maxLength(limits.listLength))
+  if (type === 'address') return z.string().check(z.regex(/^0x[0-9a-f]{40}$/))
+  if (type === 'bytes32') return z.string().check(z.regex(/^0x[0-9a-f]{64}$/))
+  if (type === 'string') return z.string().check(z.maxLength(limits.textLength))
+  if (type === 'bool') return z.boolean()
+  const bits = bitsOf(type)
+  if (bits === undefined) return schemaOf(types, type)
+  if (bits <= 48) return z.int().check(z.minimum(0), z.maximum(2 ** bits - 1))
+  return z.pipe(
+    z.string().check(z.regex(/^(0|[1-9][0-9]{0,77})$/)),
+    z.transform((text, context) => {
+      const value = BigInt(text)
+      if (value < 1n << BigInt(bits)) return value
+      context.issues.push({ code: 'custom', message: `More than ${bits} bits.`, input: text })
+      return z.NEVER
+    }),
+  )
+}
+
+/** Compiles the function that hashes a struct (EIP-712 `hashStruct`). */
+export function compileHash(types: Types, name: string): (value: unknown) => Uint8Array {
+  const fields = types[name]
+  if (!fields) throw new RangeError(`No EIP-712 struct is named ${name}.`)
+  const typeHash = keccak_256(new TextEncoder().encode(encodeType(types, name)))
+  const writers = fields.map((field) => [field.name, compileWriter(types, field.type)] as const)
+  return (value) => {
+    const encoded = new Uint8Array(32 * (writers.length + 1))
+    encoded.set(typeHash)
+    const record = value as Readonly<Record<string, unknown>>
+    writers.forEach(([field, write], index) =>
+      write(encoded.subarray(32 * (index + 1), 32 * (index + 2)), record[field]),
+    )
+    return keccak_256(encoded)
+  }
+}
+
+/** EIP-712 `encodeType`: the struct, then the structs it refers to in order of name. */
+export function encodeType(types: Types, name: string): string {
+  const seen = new Set<string>()
+  const visit = (struct: string) => {
+    if (seen.has(struct) || !types[struct]) return
+    seen.add(struct)
+    for (const field of types[struct]) visit(field.type.replace('[]', ''))
+  }
+  visit(name)
+  seen.delete(name)
+  return [name, ...[...seen].toSorted()]
+    .map((struct) => {
+      const fields = types[struct]!.map((field) => `${field.type} ${field.name}`)
+      return `${struct}(${fields.join(',')})`
+    })
+    .join('')
+}
+
+type Writer = (word: Uint8Array, value: unknown) => void
+
+function compileWriter(types: Types, type: string): Writer {
+  if (type.endsWith('[]')) {
+    const write = compileWriter(types, type.slice(0, -2))
+    return (word, value) => {
+      const items = value as readonly unknown[]
+      const encoded = new Uint8Array(32 * items.length)
+      items.forEach((item, index) => write(encoded.subarray(32 * index, 32 * (index + 1)), item))
+      word.set(keccak_256(encoded))
+    }
+  }
+  if (type === 'address') return (word, value) => word.set(Hex.toBytes(value as Hex.Hex), 12)
+  if (type === 'bytes32') return (word, value) => word.set(Hex.toBytes(value as Hex.Hex))
+  if (type === 'string')
+    return (word, value) => word.set(keccak_256(new TextEncoder().encode(value as string)))
+  if (type === 'bool') return (word, value) => void (word[31] = value === true ? 1 : 0)
+  if (bitsOf(type) !== undefined)
+    return (word, value) => {
+      const digits = BigInt(value as number | bigint).toString(16)
+      word.set(Hex.toBytes(`0x${digits.padStart(64, '0')}`))
+    }
+  const hash = compileHash(types, type)
+  return (word, value) => word.set(hash(value))
+}
+
+function bitsOf(type: string): number | undefined {
+  const match = /^uint(\d+)$/.exec(type)
+  return match ? Number(match[1]) : undefined
+}
