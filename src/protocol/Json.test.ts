@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod/mini'
+import * as Json from './Json.ts'
+
+describe('canonical', () => {
+  test('sorts keys at every depth and drops what is undefined', () => {
+    expect(Json.canonical({ b: [{ d: 1, c: 2n }], a: undefined })).toBe('{"b":[{"c":"2","d":1}]}')
+  })
+
+  test('is the same for equal values', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const copy: unknown = JSON.parse(JSON.stringify(value))
+        expect(Json.canonical(copy)).toBe(Json.canonical(value))
+        expect(JSON.parse(Json.canonical(value))).toEqual(copy)
+      }),
+    )
+  })
+})
+
+describe('decode', () => {
+  const schema = z.strictObject({ a: z.number() })
+
+  test('says where a value does not fit', () => {
+    const decode = (text: string) =>
+      Json.decode(schema, new TextEncoder().encode(text), { what: 'thing' })
+    expect(decode('{"a":1}')).toEqual({ a: 1 })
+    expect(() => decode('{"a":"1"}')).toThrowErrorMatchingInlineSnapshot(`
+      [MalformedError: The bytes are not a valid thing.
+      Reason: a: Invalid input]
+    `)
+    expect(() => decode('{')).toThrow('not JSON')
+  })
+
+  test('refuses more bytes than a message may have, and broken UTF-8', () => {
+    const large = new Uint8Array(Json.limitBytes + 1)
+    expect(() => Json.decode(schema, large, { what: 'thing' })).toThrow(/over 4194304/)
+    const broken = Uint8Array.of(0x22, 0xff, 0x22)
+    expect(() => Json.decode(z.string(), broken, { what: 'thing' })).toThrow('not JSON')
+  })
+})
