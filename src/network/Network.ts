@@ -13,10 +13,13 @@ export type Network = AsyncDisposable & {
   /** Remembers where a peer can be dialled. Addresses come from outside: at most 16 a peer are kept. */
   learn(peer: string, addresses: readonly string[]): void
   /**
-   * Sends one message and yields the replies as they come.
-   * Ending the iteration early, or aborting, tells the peer to stop.
+   * Sends one message, when the first reply is asked for, and yields the replies as they come.
+   * Ending the iteration early, or aborting, tells the peer to stop; an aborted iteration throws the signal's reason.
    *
-   * @throws {UnreachableError} when the peer cannot be dialled or goes away.
+   * @throws {UnreachableError} when the peer cannot be dialled or goes away. Ourselves we cannot reach.
+   * @throws {TimeoutError} when the peer is silent for longer than `idleTimeoutMs`.
+   * @throws {NoHandlerError} when the peer does not answer the protocol.
+   * @throws {TooLargeError} when the body is larger than `limitBytes`; nothing is sent.
    * @throws {RemoteError} when the peer answers with an error; its `code` is the peer's.
    */
   request(
@@ -25,9 +28,17 @@ export type Network = AsyncDisposable & {
     body: Uint8Array,
     options?: RequestOptions,
   ): AsyncIterable<Uint8Array>
-  /** Answers `protocol` until the returned handle is disposed. */
+  /**
+   * Answers `protocol` until the returned handle is disposed. What is being answered then goes on.
+   *
+   * @throws {TakenError} when the protocol is answered already.
+   */
   handle(protocol: string, handler: Handler): AsyncDisposable
-  /** Tells every subscriber of `topic`, ourselves not included. Delivery is best effort. */
+  /**
+   * Tells every subscriber of `topic`, ourselves not included. Delivery is best effort: nobody hearing is no error.
+   *
+   * @throws {TooLargeError} when the body is larger than `gossipLimitBytes`.
+   */
   publish(topic: string, body: Uint8Array): Promise<void>
   /** Hears a topic until the returned handle is disposed. A listener that throws loses that message only. */
   subscribe(topic: string, listener: Listener): AsyncDisposable
@@ -35,11 +46,14 @@ export type Network = AsyncDisposable & {
 
 export type RequestOptions = {
   signal?: AbortSignal | undefined
-  /** The longest silence tolerated before the first and between replies. @default 30_000 */
+  /** The longest silence tolerated before the first and between replies; dialling counts. @default 30_000 */
   idleTimeoutMs?: number | undefined
 }
 
-/** Yields replies. What it throws reaches the caller as a `RemoteError` with the same code. */
+/**
+ * Yields replies. What it throws reaches the caller as a `RemoteError` with the same code and sentence,
+ * nothing else of it. `signal` is aborted when the caller ends early or is gone.
+ */
 export type Handler = (
   body: Uint8Array,
   options: { from: string; signal: AbortSignal },
@@ -49,6 +63,9 @@ export type Listener = (body: Uint8Array, options: { from: string }) => void | P
 
 /** The largest message a peer may send, in bytes. */
 export const limitBytes = 4 * 1024 * 1024
+
+/** The largest message that is gossiped, in bytes: everyone carries it. */
+export const gossipLimitBytes = 64 * 1024
 
 /**
  * Sends one message and returns the only reply.
@@ -126,9 +143,20 @@ export class NoHandlerError extends BaseError {
 export class TooLargeError extends BaseError {
   override readonly code = 'Network.TooLargeError'
 
-  constructor({ bytes }: { bytes: number }) {
+  constructor({ bytes, limit = limitBytes }: { bytes: number; limit?: number }) {
     super('The message is larger than peers accept.', {
-      metaMessages: [`Size: ${bytes} bytes`, `Limit: ${limitBytes} bytes`],
+      metaMessages: [`Size: ${bytes} bytes`, `Limit: ${limit} bytes`],
+    })
+  }
+}
+
+/** Thrown when two parts of one program want to answer the same protocol. */
+export class TakenError extends BaseError {
+  override readonly code = 'Network.TakenError'
+
+  constructor({ protocol }: { protocol: string }) {
+    super('The protocol is answered already.', {
+      metaMessages: [`Protocol: ${protocol}`, 'Fix: dispose of the first handler.'],
     })
   }
 }
