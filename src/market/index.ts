@@ -1,0 +1,6 @@
+/**
+ * The market's decisions, all of them pure: who would serve an order and why not (`screen`), what a
+ * winning bid is paid (`auction`), which bids to accept (`select`), and what a provider's past says
+ * (`reputation`). It holds no state, sends nothing and knows no clock; buyer and provider call it.
+ */
+export { codes, modelFor, screen } from './screen.ts'
