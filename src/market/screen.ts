@@ -109,7 +109,7 @@ function workload(order: Order.Order, model: Offer.Model): readonly Reason[] {
   if (!model.tiers.includes(order.tier))
     reasons.push({
       code: codes.tierNotOffered,
-      message: `The order wants tier ${order.tier}; the offer has ${model.tiers.join(', ') || 'none'}.`,
+      message: `The order wants tier ${order.tier.slice(0, 64)}; the offer has ${shortList(model.tiers)}.`,
     })
   if (model.inputMicroUsdPerMillion > order.maxInputMicroUsdPerMillion)
     reasons.push({
@@ -133,10 +133,9 @@ function overPrice(what: string, ask: bigint, ceiling: bigint): string {
 }
 
 function unknownModel(order: Order.Order, offer: Offer.Offer): Reason {
-  const named = offer.models.slice(0, 8).map(({ id }) => id.slice(0, 64))
   return {
     code: codes.modelNotOffered,
-    message: `The order wants model ${order.model.slice(0, 128)}; the offer has ${named.join(', ') || 'none'}.`,
+    message: `The order wants model ${order.model.slice(0, 128)}; the offer has ${shortList(offer.models.map(({ id }) => id))}.`,
   }
 }
 
@@ -175,4 +174,14 @@ function resources(order: Order.Order, offer: Offer.Offer, facts: screen.Facts):
       message: `The order's budget is ${order.budgetMicroUsd} micro-USD; the deposit has ${freeMicroUsd} free.`,
     })
   return reasons
+}
+
+/** Words from outside, cut so that a reason stays within what a reply may carry. */
+function shortList(words: readonly string[]): string {
+  return (
+    words
+      .slice(0, 8)
+      .map((word) => word.slice(0, 64))
+      .join(', ') || 'none'
+  )
 }
