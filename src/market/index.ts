@@ -4,6 +4,6 @@
  * (`Reputation`). It holds no state, sends nothing and knows no clock; buyer and provider call it.
  */
 export { auction, expectedCost, within, type Award, type Prices } from './auction.ts'
-export * as Reputation from './reputation.ts'
+export * as Reputation from './Reputation.ts'
 export { codes, modelFor, screen } from './screen.ts'
 export { criteria, handicapMicro, policies, select, type Candidate, type Policy } from './select.ts'
