@@ -268,12 +268,9 @@ function eventCompliance(create: () => Promise<Setup>): void {
       await provider.chain.send({ type: 'close-lease', key: lease })
       await provider.chain.send({ type: 'withdraw-earned' })
       const { peerId } = provider.identity
-      await provider.chain.send({
-        type: 'register',
-        peerId,
-        offerUri: 'weft:é',
-        stakeMicroUsd: 28n,
-      })
+      const offer = { peerId, offerUri: 'weft:é', stakeMicroUsd: 28n }
+      await provider.chain.send({ type: 'register', ...offer })
+      const registered = { type: 'registered', provider: lease.provider, ...offer }
       const head = await buyer.chain.head()
       const events = await buyer.chain.events({ from: 0n, to: head.number })
       const id = Lease.id(lease)
