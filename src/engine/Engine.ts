@@ -8,9 +8,17 @@ export type Engine = AsyncDisposable & {
   /** What it can run. */
   readonly models: readonly Model[]
   /**
-   * Runs a completion: deltas as they are made, then one `completion-end`.
+   * Runs a completion: deltas as they are made, then one `completion-end`. A delta is never taken
+   * back: text that may be the start of a stop string waits until it is known not to be. An engine
+   * that tells token ids tells all it made but the one that ends the answer, as many as
+   * `usage.outputTokens`; those whose text a stop string cut off are among them.
+   *
+   * Aborting the signal, or returning the generator, frees what the job held; the generator throws
+   * the signal's reason.
    *
    * @throws {UnknownModelError} when the model is not among `models`.
+   * @throws {UnsupportedError} when the engine cannot do what the request asks for.
+   * @throws {ContextLengthError} when prompt and `maxTokens` do not fit into the model's context.
    * @throws {EngineError} when the runtime fails or answers garbage; never a partial `completion-end`.
    */
   complete(
@@ -57,5 +65,30 @@ export class EngineError extends BaseError {
 
   constructor(shortMessage: string, options: BaseError.Options = {}) {
     super(shortMessage, options)
+  }
+}
+
+/** Thrown when an engine cannot do what a request asks for. Nothing was made up in its place. */
+export class UnsupportedError extends BaseError {
+  override readonly code = 'Engine.UnsupportedError'
+
+  constructor({ feature, fix }: { feature: string; fix: string }) {
+    super(`The engine does not support ${feature}.`, { metaMessages: [`Fix: ${fix}`] })
+  }
+}
+
+/** Thrown when a request is larger than the model's context, so that no answer depends on its size. */
+export class ContextLengthError extends BaseError {
+  override readonly code = 'Engine.ContextLengthError'
+
+  constructor(facts: { inputTokens: number; maxTokens: number; contextTokens: number }) {
+    super('The prompt and the answer do not fit into the context of the model.', {
+      metaMessages: [
+        `Prompt: ${facts.inputTokens} tokens`,
+        `maxTokens: ${facts.maxTokens}`,
+        `Context: ${facts.contextTokens} tokens`,
+        'Fix: shorten the prompt or ask for fewer tokens.',
+      ],
+    })
   }
 }
