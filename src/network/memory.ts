@@ -1,6 +1,6 @@
 import type { Clock } from '../runtime/Clock.ts'
-import { codeOf, messageOf } from '../runtime/Errors.ts'
 import type { Random } from '../runtime/Random.ts'
+import { describe } from './internal/frames.ts'
 import { inbox, type Inbox } from './internal/inbox.ts'
 import { watchdog } from './internal/watchdog.ts'
 import * as Network from './Network.ts'
@@ -118,7 +118,7 @@ function endpoint(world: World, peer: Peer): Network.Network {
       const limit = Network.gossipLimitBytes
       if (body.byteLength > limit)
         throw new Network.TooLargeError({ bytes: body.byteLength, limit })
-      if (peer.alive) gossip(world, peer, topic, body.slice())
+      if (peer.alive) gossip(world, peer, topic, new Uint8Array(body))
     },
     subscribe(topic, listener) {
       const listeners = peer.listeners.get(topic) ?? new Set()
@@ -150,7 +150,7 @@ async function* request(
     replies.fail(new Network.TimeoutError({ peer: to, protocol, timeoutMs: idleTimeoutMs })),
   )
   silence.start()
-  const opening = open(world, caller, to, protocol, body.slice(), replies)
+  const opening = open(world, caller, to, protocol, new Uint8Array(body), replies)
   try {
     for (;;) {
       const reply = await replies.next()
@@ -217,7 +217,7 @@ async function pump(
       if (stream.state === 'closed') return
       const bytes = reply.byteLength
       if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
-      const copy = reply.slice()
+      const copy = new Uint8Array(reply)
       line.send(() => arrive(world, stream, () => replies.push({ type: 'message', body: copy })))
       await line.room()
       await replies.room()
@@ -226,7 +226,7 @@ async function pump(
     }
     line.send(() => finish(world, stream, () => replies.push({ type: 'end' })))
   } catch (error) {
-    const remote = new Network.RemoteError({ code: codeOf(error), message: messageOf(error) })
+    const remote = new Network.RemoteError(describe(error))
     line.send(() => finish(world, stream, () => replies.end(remote)))
   }
 }
@@ -310,7 +310,7 @@ function gossip(world: World, from: Peer, topic: string, body: Uint8Array): void
 
 /** A listener that throws loses this message only. */
 function tell(listener: Network.Listener, body: Uint8Array, from: string): void {
-  void (async () => listener(body.slice(), { from }))().catch(() => {})
+  void (async () => listener(new Uint8Array(body), { from }))().catch(() => {})
 }
 
 function meets(world: World, a: string, b: string): boolean {

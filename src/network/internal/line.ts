@@ -1,0 +1,93 @@
+import type { Stream } from '@libp2p/interface'
+import { encode, FrameError, frameReader, type Frame } from './frames.ts'
+import { inbox } from './inbox.ts'
+
+/** A libp2p stream as frames, with back-pressure both ways. */
+export type Line = {
+  readonly stream: Stream
+  /** The next frame; throws when the stream ends or breaks. */
+  next(): Promise<Frame>
+  /** Sends a frame; resolves when more may be sent. */
+  send(frame: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Breaks the stream: the other side notices. */
+  reset(reason: Error): void
+  /** Ends the stream in peace. */
+  close(): void
+  readonly open: boolean
+  /** Whether frames arrived that nobody has taken. */
+  readonly unread: boolean
+}
+
+/** What the streams of one peer hold in memory together. */
+export type Account = { bufferedBytes: number }
+
+/** How much a peer may leave half-sent over all its streams. */
+export const bufferLimitBytes = 64 * 1024 * 1024
+
+/** Frames kept for a reader that is slower than the stream. */
+const unreadLimit = 16
+
+/** Makes a line of a stream; `onClose` is called once, whatever ends it. */
+export function line(
+  stream: Stream,
+  account: Account,
+  onClose: (error: Error | undefined) => void = () => {},
+): Line {
+  const reader = frameReader()
+  const frames = inbox<Frame>({ limit: unreadLimit })
+  let buffered = 0
+  let unread = 0
+  const settle = (bytes: number) => {
+    account.bufferedBytes += bytes - buffered
+    buffered = bytes
+  }
+
+  stream.addEventListener('message', ({ data }) => {
+    try {
+      for (const frame of reader.push(data.subarray())) {
+        unread++
+        frames.push(frame)
+      }
+      settle(reader.bufferedBytes)
+      if (account.bufferedBytes > bufferLimitBytes)
+        throw new FrameError({ reason: `over ${bufferLimitBytes} bytes half-sent` })
+      if (frames.full) stream.pause()
+    } catch (error) {
+      if (stream.status === 'open') stream.abort(error as Error)
+    }
+  })
+  stream.addEventListener('remoteCloseWrite', () => {
+    frames.end(new FrameError({ reason: 'the stream ended' }))
+    stream.close().catch(() => {})
+  })
+  stream.addEventListener('close', ({ error }) => {
+    settle(0)
+    frames.end(error ?? new FrameError({ reason: 'the stream closed' }))
+    onClose(error)
+  })
+
+  return {
+    stream,
+    async next() {
+      const frame = await frames.next()
+      unread--
+      if (!frames.full && stream.readStatus === 'paused') stream.resume()
+      return frame
+    },
+    async send(frame, signal) {
+      if (!stream.send(frame)) await stream.onDrain(signal ? { signal } : {})
+    },
+    reset: (reason) => stream.abort(reason),
+    close: () => void stream.close().catch(() => {}),
+    get open() {
+      const { status, writeStatus, remoteWriteStatus } = stream
+      return status === 'open' && writeStatus === 'writable' && remoteWriteStatus === 'writable'
+    },
+    get unread() {
+      return unread > 0
+    },
+  }
+}
+
+/** Frames that carry nothing, encoded once. */
+export const endFrame = encode('end')

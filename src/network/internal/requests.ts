@@ -1,0 +1,135 @@
+import type { Clock } from '../../runtime/Clock.ts'
+import { BaseError } from '../../runtime/Errors.ts'
+import * as Network from '../Network.ts'
+import { decodeError, encode, FrameError } from './frames.ts'
+import type { LinePool, TakenLine } from './linePool.ts'
+import { watchdog, type Watchdog } from './watchdog.ts'
+
+/** How long a line waits for the `end` that follows the only reply, so that it can be used again. */
+const graceMs = 50
+
+/** The asking half of requests. */
+export function requests(ports: { clock: Clock; pool: LinePool; stopped: AbortSignal }) {
+  const { clock, pool, stopped } = ports
+
+  async function* request(
+    to: string,
+    protocol: string,
+    body: Uint8Array,
+    { signal, idleTimeoutMs = 30_000 }: Network.RequestOptions = {},
+  ): AsyncGenerator<Uint8Array> {
+    signal?.throwIfAborted()
+    const bytes = body.byteLength
+    if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
+    const silent = new AbortController()
+    const stop = AbortSignal.any([silent.signal, stopped, ...(signal ? [signal] : [])])
+    using silence = watchdog(clock, idleTimeoutMs, () =>
+      silent.abort(new Network.TimeoutError({ peer: to, protocol, timeoutMs: idleTimeoutMs })),
+    )
+    const frame = encode('message', body)
+    try {
+      const exchange = { to, protocol, frame, stop, silence }
+      const retry = yield* attempt(exchange, false)
+      if (retry) yield* attempt(exchange, true)
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason
+      if (silent.signal.aborted) throw silent.signal.reason
+      throw error instanceof BaseError && !(error instanceof FrameError)
+        ? error
+        : new Network.UnreachableError({ peer: to, cause: error })
+    }
+  }
+
+  /** One try. Returns true when it failed on something old, before anything was received. */
+  async function* attempt(exchange: Exchange, fresh: boolean): AsyncGenerator<Uint8Array, boolean> {
+    const { to, protocol, frame, stop, silence } = exchange
+    let taken: TakenLine | undefined
+    let received = 0
+    let state: 'busy' | 'ended' = 'busy'
+    try {
+      silence.start()
+      taken = await open(exchange, fresh)
+      const reset = () => taken?.line.reset(stop.reason)
+      stop.addEventListener('abort', reset, { once: true })
+      try {
+        stop.throwIfAborted()
+        await taken.line.send(frame, stop)
+        for (;;) {
+          silence.start()
+          const { type, payload } = await taken.line.next()
+          silence.rest()
+          received++
+          if (type !== 'message') state = 'ended'
+          if (type === 'end') return false
+          if (type === 'error') throw remoteError(payload, to, protocol)
+          yield payload
+          stop.throwIfAborted()
+        }
+      } finally {
+        stop.removeEventListener('abort', reset)
+      }
+    } catch (error) {
+      const old = error instanceof StaleError || taken?.reused === true
+      if (!fresh && old && received === 0 && !stop.aborted) return true
+      throw error instanceof StaleError ? error.cause : error
+    } finally {
+      silence.rest()
+      if (taken && state === 'ended') pool.release(taken)
+      else if (taken) await hangUp(taken, stop)
+    }
+  }
+
+  async function open({ to, protocol, stop }: Exchange, fresh: boolean): Promise<TakenLine> {
+    try {
+      return await pool.take(to, protocol, { signal: stop, fresh })
+    } catch (error) {
+      if (error instanceof Error && error.name === 'UnsupportedProtocolError')
+        throw new Network.NoHandlerError({ peer: to, protocol })
+      throw error instanceof BaseError ? error : new StaleError(error)
+    }
+  }
+
+  /** Tells the peer to stop, unless the `end` is on its way: whoever asks for one reply reads no further. */
+  async function hangUp(taken: TakenLine, stop: AbortSignal): Promise<void> {
+    const reason = new Error('The caller has ended the request.')
+    if (stop.aborted || !taken.line.open) return pool.discard(taken, reason)
+    const late = new AbortController()
+    const next = taken.line.next().then(
+      ({ type }) => type !== 'message',
+      () => false,
+    )
+    const grace = clock.sleep(graceMs, { signal: late.signal }).then(
+      () => false,
+      () => false,
+    )
+    void Promise.race([next, grace]).then((ended) => {
+      late.abort()
+      if (ended) pool.release(taken)
+      else pool.discard(taken, reason)
+    })
+  }
+
+  return request
+}
+
+type Exchange = {
+  readonly to: string
+  readonly protocol: string
+  readonly frame: Uint8Array
+  readonly stop: AbortSignal
+  readonly silence: Watchdog
+}
+
+function remoteError(payload: Uint8Array, peer: string, protocol: string): BaseError {
+  const error = decodeError(payload)
+  return error.code === 'Network.NoHandlerError'
+    ? new Network.NoHandlerError({ peer, protocol })
+    : error
+}
+
+/** A dial or a new stream failed, perhaps because the connection was dead already. */
+class StaleError extends Error {
+  constructor(cause: unknown) {
+    super('stale', { cause })
+  }
+}

@@ -1,0 +1,91 @@
+import type { Stream } from '@libp2p/interface'
+import type { Logger } from '../../runtime/Logger.ts'
+import { BaseError, codeOf } from '../../runtime/Errors.ts'
+import * as Network from '../Network.ts'
+import { encode, encodeError } from './frames.ts'
+import { endFrame, line, type Account, type Line } from './line.ts'
+
+/** The answering half of requests: streams in, handlers out. */
+export type Serving = Disposable & {
+  readonly handlers: Map<string, Network.Handler>
+  /** Serves requests on a stream, one after the other, until it ends. */
+  serve(stream: Stream, protocol: string, from: string): Promise<void>
+}
+
+/** Handlers that run at once for one peer, over all protocols. */
+export const concurrencyLimit = 256
+
+/** Creates the answering half. Disposing of it aborts what is being answered. */
+export function serving({ logger }: { logger: Logger }): Serving {
+  const handlers = new Map<string, Network.Handler>()
+  const peers = new Map<string, Account & { streams: number; running: number }>()
+  const stopped = new AbortController()
+
+  async function serve(stream: Stream, protocol: string, from: string): Promise<void> {
+    const peer = peers.get(from) ?? { bufferedBytes: 0, streams: 0, running: 0 }
+    peers.set(from, peer)
+    peer.streams++
+    const broken = new AbortController()
+    const served = line(stream, peer, (error) => {
+      broken.abort(error ?? new Network.UnreachableError({ peer: from }))
+      if (--peer.streams === 0) peers.delete(from)
+    })
+    const signal = AbortSignal.any([broken.signal, stopped.signal])
+    try {
+      for (;;) {
+        const { type, payload } = await served.next()
+        if (type !== 'message') return served.reset(new Error(`A request cannot be ${type}.`))
+        if (peer.running >= concurrencyLimit) {
+          await served.send(encodeError(new BusyError()), signal)
+          continue
+        }
+        peer.running++
+        try {
+          await answer(served, protocol, payload, { from, signal })
+        } finally {
+          peer.running--
+        }
+      }
+    } catch {
+      // The stream has ended or broken: there is nobody left to tell.
+      served.close()
+    }
+  }
+
+  async function answer(
+    served: Line,
+    protocol: string,
+    body: Uint8Array,
+    options: { from: string; signal: AbortSignal },
+  ): Promise<void> {
+    const { from, signal } = options
+    try {
+      const handler = handlers.get(protocol)
+      if (!handler) throw new Network.NoHandlerError({ peer: from, protocol })
+      for await (const reply of handler(body, options)) {
+        signal.throwIfAborted()
+        const bytes = reply.byteLength
+        if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
+        await served.send(encode('message', reply), signal)
+      }
+      await served.send(endFrame, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      logger.debug({ error, from, protocol, code: codeOf(error) }, 'A request failed.')
+      await served.send(encodeError(error), signal)
+    }
+  }
+
+  return { handlers, serve, [Symbol.dispose]: () => stopped.abort() }
+}
+
+/** Thrown when a peer has too many requests under way. */
+export class BusyError extends BaseError {
+  override readonly code = 'Network.BusyError'
+
+  constructor() {
+    super('The peer answers as many requests of yours as it can.', {
+      metaMessages: [`Limit: ${concurrencyLimit} at once`, 'Fix: wait for some to end.'],
+    })
+  }
+}
