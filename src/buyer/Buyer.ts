@@ -2,7 +2,9 @@ import type * as Assurance from '../protocol/Assurance.ts'
 import type * as Completion from '../protocol/Completion.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Receipt from '../protocol/Receipt.ts'
+import type { Reason } from '../protocol/Exchange.ts'
 import type { Signed } from '../protocol/SignedMessage.ts'
+import { BaseError } from '../runtime/Errors.ts'
 
 /** A running buyer: it knows the market, holds leases, sends jobs, checks receipts and pays. */
 export type Buyer = AsyncDisposable & {
@@ -115,4 +117,79 @@ export type Balance = {
   readonly reservedMicroUsd: bigint
   readonly freeMicroUsd: bigint
   readonly spentMicroUsd: bigint
+}
+
+/** Why a provider does not serve a completion. */
+export type Refusal = { readonly provider: Hex.Address; readonly reasons: readonly Reason[] }
+
+/** Thrown when nobody serves a completion. Nothing was charged; `refusals` says why for each provider. */
+export class NoProviderError extends BaseError {
+  override readonly code = 'Buyer.NoProviderError'
+  readonly refusals: readonly Refusal[]
+
+  constructor({ model, tier, refusals = [], reasons = [] }: NoProviderError.Facts) {
+    super(
+      refusals.length > 0
+        ? 'No provider serves this on acceptable terms.'
+        : 'Nobody on the network offers this model.',
+      {
+        metaMessages: [
+          `Model: ${model.slice(0, 256)}`,
+          `Tier: ${tier}`,
+          ...reasons.map(({ code, message }) => `${code}: ${message}`),
+          ...refusals
+            .slice(0, 32)
+            .flatMap(({ provider, reasons: why }) =>
+              why.map(({ code, message }) => `${provider}: ${code}: ${message}`),
+            ),
+        ],
+      },
+    )
+    this.refusals = refusals
+  }
+}
+
+export declare namespace NoProviderError {
+  type Facts = {
+    model: string
+    tier: Assurance.Tier
+    refusals?: readonly Refusal[] | undefined
+    /** What stands in the way on our own side, for instance an empty deposit. */
+    reasons?: readonly Reason[] | undefined
+  }
+}
+
+/** Thrown when a provider fails after its first words have been passed on. Nothing is charged. */
+export class InterruptedError extends BaseError {
+  override readonly code = 'Buyer.InterruptedError'
+  readonly job: Hex.Hex
+  /** What went wrong with the provider. */
+  readonly reason: Reason
+
+  constructor({ job, provider, reason }: { job: Hex.Hex; provider: Hex.Address; reason: Reason }) {
+    super('The provider failed in the middle of its answer; nothing is charged.', {
+      metaMessages: [
+        `Job: ${job}`,
+        `Provider: ${provider}`,
+        `${reason.code}: ${reason.message}`,
+        'Fix: send the request again; another provider will serve it.',
+      ],
+    })
+    this.job = job
+    this.reason = reason
+  }
+}
+
+/** Thrown when more completions wait for a place than the buyer lets wait. */
+export class BusyError extends BaseError {
+  override readonly code = 'Buyer.BusyError'
+
+  constructor({ queued }: { queued: number }) {
+    super('Too many completions wait for a provider.', {
+      metaMessages: [
+        `Waiting: ${queued}`,
+        'Fix: send fewer at once, or hold leases with more providers.',
+      ],
+    })
+  }
 }
