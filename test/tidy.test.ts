@@ -35,7 +35,7 @@ const owners: readonly (readonly [RegExp, RegExp])[] = [
   [/^systeminformation$/, /^engine\/hardware\//],
   [/^secp256k1/, /^runtime\/secp256k1\.ts$/],
   [/^pino$/, /^runtime\/pinoLogger\.ts$/],
-  [/^node:sqlite$/, /^(runtime\/sqliteStore|indexer\/\w+)\.ts$/],
+  [/^node:sqlite$/, /^(runtime|indexer)\//],
   [/^(fastify|@fastify\/)/, /^(gateway|indexer)\//],
   [/^commander$/, /^cli\//],
 ]
