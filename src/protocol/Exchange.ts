@@ -6,6 +6,7 @@
  *     buyer -> provider   lease     Signed<Lease>    ->  LeaseReply, once the reservation is on the chain
  *     buyer -> provider   job       JobRequest       ->  JobEvent ... JobEvent (the last one is `job-end`)
  *     buyer -> provider   ready     LeaseNotice      ->  {}: a probe passed, the meter runs
+ *     buyer -> provider   pause     LeaseNotice      ->  {}: a job failed, the meter stands until `ready`
  *     buyer -> provider   payment   Payment          ->  {}
  *     buyer -> provider   close     LeaseNotice      ->  {}: claim what is owed, then release the rest
  *     validator -> provider  evidence  EvidenceRequest -> Evidence
@@ -23,6 +24,7 @@ export const protocols = {
   lease: '/weft/lease/1',
   job: '/weft/job/1',
   ready: '/weft/ready/1',
+  pause: '/weft/pause/1',
   payment: '/weft/payment/1',
   close: '/weft/close/1',
   evidence: '/weft/evidence/1',
