@@ -94,7 +94,7 @@ export function frameReader(): FrameReader {
         buffer = none
         length = 0
       } else if (taken > 0 || length === 0) {
-        const kept = rest.slice()
+        const kept = new Uint8Array(rest)
         length = 0
         buffer = none
         append(kept)

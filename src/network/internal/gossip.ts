@@ -62,7 +62,9 @@ export function gossip(
         return
       }
       topic.pending++
-      void tell(listener, new Uint8Array(message.data), from, message.topic).then(() => topic.pending--)
+      void tell(listener, new Uint8Array(message.data), from, message.topic).then(
+        () => topic.pending--,
+      )
     }
   }
 
