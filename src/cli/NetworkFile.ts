@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import * as z from 'zod/mini'
+import type { Parameters } from '../chain/Chain.ts'
 import type * as Domain from '../protocol/Domain.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import * as Json from '../protocol/Json.ts'
@@ -59,6 +60,17 @@ export function write(path: string, network: NetworkFile): void {
 /** The EIP-712 domain of a network. */
 export function domainOf(network: NetworkFile): Domain.Domain {
   return { chainId: network.chainId, vault: network.contracts.vault }
+}
+
+/** The contracts' constants that a chain adapter needs. */
+export function parametersOf(network: NetworkFile): Parameters {
+  const { contracts, withdrawalDelaySeconds, unbondingDelaySeconds } = network
+  return {
+    usd: contracts.usd,
+    registry: contracts.registry,
+    withdrawalDelaySeconds,
+    unbondingDelaySeconds,
+  }
 }
 
 /** Thrown when the network file cannot be used. */

@@ -10,7 +10,9 @@ export async function run(options: { json?: boolean | undefined }, body: () => P
   } catch (error) {
     process.exitCode = 1
     if (options.json) {
-      process.stdout.write(`${JSON.stringify({ error: codeOf(error), message: messageOf(error) })}\n`)
+      process.stdout.write(
+        `${JSON.stringify({ error: codeOf(error), message: messageOf(error) })}\n`,
+      )
       return
     }
     const text = error instanceof BaseError ? `${error.message}\n(${error.code})` : describe(error)

@@ -1,0 +1,113 @@
+import { writeFileSync } from 'node:fs'
+import { Command } from 'commander'
+import type { Buyer } from '../buyer/Buyer.ts'
+import { startBuyer } from '../buyer/startBuyer.ts'
+import * as Assurance from '../protocol/Assurance.ts'
+import * as Json from '../protocol/Json.ts'
+import { BaseError } from '../runtime/Errors.ts'
+import { joinNetwork, withPartyOptions, type Party, type PartyOptions } from './joinNetwork.ts'
+import { formatUsd, parseUsd } from './money.ts'
+import { parseInteger, parseTier } from './parseOptions.ts'
+import { run } from './run.ts'
+
+type AskOptions = PartyOptions & {
+  model?: string
+  maxTokens: number
+  seed?: number
+  tier: Assurance.Tier
+  deposit?: bigint
+  receipt?: string
+}
+
+/** `weft ask`: buys one completion directly, without a gateway. */
+export function askCommand(): Command {
+  return withPartyOptions(new Command('ask'))
+    .description('buy one answer and print it, with its price and its assurance')
+    .argument('<prompt>', 'what to ask')
+    .option('--model <name>', 'model to ask (default: the first one offered)')
+    .option('--max-tokens <count>', 'longest answer', parseInteger({ min: 1, max: 100_000 }), 256)
+    .option('--seed <number>', 'seed of the sampling', parseInteger({ min: 0, max: 0xffffffff }))
+    .option('--tier <tier>', 'assurance to buy', parseTier, 'unverified')
+    .option(
+      '--deposit <usd>',
+      'keep at least this much free in the vault, from the wallet',
+      parseUsd,
+    )
+    .option('--receipt <file>', 'write the signed receipt to this file')
+    .action((prompt: string, options: AskOptions) =>
+      run(options, async () => {
+        await using party = await joinNetwork('ask', options)
+        const { identity, chain, clock, random, logger } = party
+        const network = await party.network()
+        const store = party.store('buyer')
+        await using buyer = await startBuyer(
+          { identity, chain, network, store, clock, random, logger },
+          { validators: party.file.validators, keepDepositMicroUsd: options.deposit },
+        )
+        await ask(party, buyer, prompt, options)
+      }),
+    )
+}
+
+async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptions): Promise<void> {
+  const { tier, maxTokens, json } = options
+  const model = options.model ?? (await firstModel(party, buyer))
+  const events = buyer.complete(
+    {
+      model,
+      input: { kind: 'chat', messages: [{ role: 'user', content: prompt }] },
+      maxTokens,
+      temperatureMicro: 0,
+      topPMicro: 1_000_000,
+      seed: options.seed ?? Buffer.from(party.random.bytes(4)).readUInt32BE(),
+      stop: [],
+      logprobs: 0,
+    },
+    { tier },
+  )
+  let text = ''
+  for await (const event of events) {
+    if (event.type === 'completion-delta') {
+      text += event.delta.text
+      if (!json) process.stdout.write(event.delta.text)
+    }
+    if (event.type !== 'completion-end') continue
+    const { receipt, receiptId, priceMicroUsd, usage } = event
+    if (options.receipt) writeFileSync(options.receipt, `${Json.stringify(receipt)}\n`)
+    const settled = await buyer.settled(receipt.message.job)
+    const assurance = Assurance.format(settled.assurance)
+    if (json)
+      console.log(
+        Json.stringify({ text, usage, priceMicroUsd, receiptId, assurance, state: settled.state }),
+      )
+    else {
+      const { inputTokens, outputTokens } = usage
+      console.log(
+        `\n\n${inputTokens} + ${outputTokens} tokens, ${formatUsd(settled.priceMicroUsd)}, ${settled.state}`,
+      )
+      console.log(`provider ${settled.provider}\nreceipt  ${receiptId}\nassurance ${assurance}`)
+    }
+  }
+}
+
+async function firstModel({ clock }: Party, buyer: Buyer): Promise<string> {
+  for (let waitedMs = 0; waitedMs < 15_000; waitedMs += 100) {
+    const [model] = buyer.models()
+    if (model) return model.id
+    await clock.sleep(100)
+  }
+  throw new NoOfferError()
+}
+
+/** Thrown when nothing is for sale. */
+class NoOfferError extends BaseError {
+  override readonly code = 'Cli.NoOfferError'
+
+  constructor() {
+    super('No offer was heard within 15 seconds.', {
+      metaMessages: [
+        'Fix: check with `weft offers` that the network file leads to a live network.',
+      ],
+    })
+  }
+}
