@@ -31,7 +31,7 @@ export type Settings = {
   /** When set, the deposit is kept at this much free money from the buyer's own account. */
   readonly keepDepositMicroUsd: bigint | undefined
   /** Models that get leases before anybody asks: named ones, or every one that is offered. */
-  readonly warm: 'offered' | readonly string[]
+  readonly warmModels: 'offered' | readonly string[]
   readonly bidTimeoutMs: number
   /** How long a provider may take to bring a lease to the chain. */
   readonly openTimeoutMs: number
@@ -68,7 +68,7 @@ const defaults: Settings = {
   pinnedWeights: {},
   minStakeMicroUsd: 0n,
   keepDepositMicroUsd: undefined,
-  warm: [],
+  warmModels: [],
   bidTimeoutMs: 3_000,
   openTimeoutMs: 30_000,
   idleTimeoutMs: 30_000,

@@ -20,6 +20,9 @@ export type Answer = { readonly offer: Offer.Offer; readonly order: Hex.Hex } & 
 /** What a round of orders is about. */
 export type Wanted = { readonly model: string; readonly tier: Assurance.Tier }
 
+/** A lease may grow to this many times what it reserves at first; after that comes a new one. */
+export const raisesLimit = 8n
+
 /** Providers that are asked in one round; the rest wait for the next. */
 const askedLimit = 32
 
@@ -59,7 +62,7 @@ function createOrder(context: Context, wanted: Wanted, concurrency: number): Ord
     tier: wanted.tier,
     maxInputMicroUsdPerMillion: settings.ceilings.inputMicroUsdPerMillion,
     maxOutputMicroUsdPerMillion: settings.ceilings.outputMicroUsdPerMillion,
-    budgetMicroUsd: settings.leaseBudgetMicroUsd,
+    budgetMicroUsd: settings.leaseBudgetMicroUsd * raisesLimit,
     durationMs: settings.leaseDurationMs,
     concurrency,
     validators: settings.validators,

@@ -30,15 +30,17 @@ export type Journal = {
   jobs(limit: number): Promise<readonly JobRow[]>
   /** Jobs that were not final when the last life ended. */
   pendingJobs(): Promise<readonly JobRow[]>
-  /** Leases that were not settled. */
+  /** Leases that are not over for good. */
   leases(): Promise<readonly LeaseRow[]>
   providers(): Promise<readonly (readonly [Hex.Address, ProviderRow])[]>
-  /** Sum of all vouchers signed in leases that are settled. */
+  /** Sum of all vouchers signed in leases that are over for good. */
   settledMicroUsd(): Promise<bigint>
 }
 
 export type Rows = {
   readonly lease?: LeaseRow | undefined
+  /** A lease that is over for good: kept, but not read again. */
+  readonly endedLease?: LeaseRow | undefined
   readonly job?: JobRow | undefined
   readonly provider?: readonly [Hex.Address, ProviderRow] | undefined
   readonly settledMicroUsd?: bigint | undefined
@@ -46,7 +48,7 @@ export type Rows = {
 
 const tables = {
   leases: 'buyer-leases',
-  settled: 'buyer-leases-settled',
+  ended: 'buyer-leases-ended',
   jobs: 'buyer-jobs',
   jobsByTime: 'buyer-jobs-by-time',
   pending: 'buyer-jobs-pending',
@@ -61,8 +63,16 @@ export function createJournal(ports: createJournal.Ports): Journal {
   let writing: Promise<void> | undefined
   let scheduled = false
 
+  /** A late word about a lease must not bring it back: it would be counted twice. */
+  const ended = new Set<string>()
+
   const put = (writes: readonly Write[]) => {
-    for (const write of writes) waiting.set(`${write.table}/${write.key}`, write)
+    for (const write of writes) {
+      if (write.table === tables.ended) ended.add(write.key)
+      if (write.table === tables.leases && write.value !== undefined && ended.has(write.key))
+        continue
+      waiting.set(`${write.table}/${write.key}`, write)
+    }
   }
 
   /** Takes all that waits in one transaction; what the disk refuses waits again, unless replaced since. */
@@ -125,15 +135,17 @@ export declare namespace createJournal {
   type Ports = { store: Store; clock: Clock; background: Background }
 }
 
-function writesOf({ lease, job, provider, settledMicroUsd }: Rows): readonly Write[] {
+function writesOf({ lease, endedLease, job, provider, settledMicroUsd }: Rows): readonly Write[] {
   const writes: Write[] = []
   if (lease) {
     const key = Lease.id(lease.lease.message)
-    const settled = lease.state === 'settled'
-    const value = Json.stringify(lease)
+    writes.push({ table: tables.leases, key, value: Json.stringify(lease) })
+  }
+  if (endedLease) {
+    const key = Lease.id(endedLease.lease.message)
     writes.push(
-      { table: tables.leases, key, value: settled ? undefined : value },
-      { table: tables.settled, key, value: settled ? value : undefined },
+      { table: tables.leases, key, value: undefined },
+      { table: tables.ended, key, value: Json.stringify(endedLease) },
     )
   }
   if (job) {
