@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {TestUSD} from "../src/TestUSD.sol";
+import {Vault} from "../src/Vault.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Vm} from "./Vm.sol";
+
+/// @title Parties, contracts, signatures and assertions that the tests share.
+abstract contract Base {
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    /// @dev Forge finds it by this name.
+    bool public constant IS_TEST = true;
+
+    uint256 internal constant WITHDRAWAL_DELAY = 1 hours;
+    uint256 internal constant BUYER_KEY = 0xB0B;
+    bytes32 internal constant TERMS = keccak256("terms");
+
+    TestUSD internal usd;
+    Vault internal vault;
+    address internal buyer = vm.addr(BUYER_KEY);
+    address internal provider = address(0x9109);
+    address internal stranger = address(0x57A9);
+
+    function setUp() public virtual {
+        vm.warp(1_700_000_000);
+        usd = new TestUSD();
+        vault = new Vault(usd, WITHDRAWAL_DELAY);
+    }
+
+    function fund(address account, uint256 amount) internal {
+        usd.mint(account, amount);
+        vm.prank(account);
+        usd.approve(address(vault), amount);
+        vm.prank(account);
+        vault.deposit(account, amount);
+    }
+
+    function leaseOf(uint96 total) internal view returns (IVault.Lease memory) {
+        return IVault.Lease(buyer, provider, 1, total, uint40(block.timestamp + 1 days), uint40(block.timestamp), TERMS);
+    }
+
+    function idOf(IVault.Lease memory lease) internal view returns (bytes32) {
+        return vault.leaseId(lease.buyer, lease.provider, lease.nonce);
+    }
+
+    function digestOf(IVault.Lease memory lease) internal view returns (bytes32) {
+        bytes32 typeHash = keccak256(
+            "Lease(address buyer,address provider,uint64 nonce,uint96 totalMicroUsd,uint40 expirySeconds,uint40 deadlineSeconds,bytes32 terms)"
+        );
+        return digestOf(keccak256(abi.encode(typeHash, lease)));
+    }
+
+    function digestOf(bytes32 lease, uint96 cumulative) internal view returns (bytes32) {
+        bytes32 typeHash = keccak256("Voucher(bytes32 lease,uint96 cumulativeMicroUsd)");
+        return digestOf(keccak256(abi.encode(typeHash, lease, cumulative)));
+    }
+
+    /// @dev Written out once more, so that a mistake in the contract's domain does not pass.
+    function digestOf(bytes32 structHash) internal view returns (bytes32) {
+        bytes32 typeHash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 domain =
+            keccak256(abi.encode(typeHash, keccak256("Weft"), keccak256("1"), block.chainid, address(vault)));
+        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    }
+
+    /// @dev A compact signature (ERC-2098).
+    function sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
+    }
+
+    function openLease(uint96 total) internal returns (IVault.Lease memory lease) {
+        lease = leaseOf(total);
+        vault.open(lease, sign(BUYER_KEY, digestOf(lease)));
+    }
+
+    /// @dev One entry of a batch.
+    function voucher(uint256 key, uint64 nonce, uint96 cumulative) internal view returns (bytes memory) {
+        address from = vm.addr(key);
+        bytes32 lease = vault.leaseId(from, provider, nonce);
+        return abi.encodePacked(from, cumulative, sign(key, digestOf(lease, cumulative)), nonce);
+    }
+
+    function free(address account) internal view returns (uint256 amount) {
+        (amount,,,) = vault.deposits(account);
+    }
+
+    function reserved(address account) internal view returns (uint256 amount) {
+        (, amount,,) = vault.deposits(account);
+    }
+
+    function claimed(bytes32 lease) internal view returns (uint256 amount) {
+        (, amount,,) = vault.leases(lease);
+    }
+
+    function stateOf(bytes32 lease) internal view returns (IVault.State state) {
+        (,,, state) = vault.leases(lease);
+    }
+
+    /// @dev A number between `low` and `high`, both included.
+    function bound(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {
+        return high - low == type(uint256).max ? value : low + value % (high - low + 1);
+    }
+
+    error NotEqual(string what, uint256 actual, uint256 expected);
+
+    function eq(uint256 actual, uint256 expected, string memory what) internal pure {
+        if (actual != expected) revert NotEqual(what, actual, expected);
+    }
+
+    function atMost(uint256 actual, uint256 limit, string memory what) internal pure {
+        if (actual > limit) revert NotEqual(what, actual, limit);
+    }
+
+    function ok(bool condition, string memory what) internal pure {
+        if (!condition) revert NotEqual(what, 0, 1);
+    }
+}
