@@ -16,7 +16,6 @@ export type Amount = string
 export type Network = {
   readonly chainId: number
   readonly vault: Hex.Address
-  readonly now: number
   readonly chain: ChainStatus
   readonly providers: { readonly online: number; readonly known: number }
   readonly jobs: {

@@ -114,7 +114,10 @@ function partingBlock(
   parting: number,
 ): number {
   const event = events[parting]
-  return Math.min(stored[parting]?.block ?? Number.MAX_SAFE_INTEGER, event ? Number(event.block) : Number.MAX_SAFE_INTEGER)
+  return Math.min(
+    stored[parting]?.block ?? Number.MAX_SAFE_INTEGER,
+    event ? Number(event.block) : Number.MAX_SAFE_INTEGER,
+  )
 }
 
 /** Compares the vault's balance with its books, unless the chain moved on while it was asked. */

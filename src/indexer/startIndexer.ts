@@ -1,7 +1,7 @@
 import type { Chain } from '../chain/Chain.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type { Network } from '../network/Network.ts'
-import type { Clock } from '../runtime/Clock.ts'
+import { every, type Clock } from '../runtime/Clock.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import type * as Api from './Api.ts'
 import { followChain } from './followChain.ts'
@@ -119,13 +119,12 @@ async function keepHouse(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, database, logger } = ports
-  for (let round = 0; !signal.aborted; round++) {
-    try {
-      writePresence(database, 'explorer', Math.floor(clock.now() / 60_000))
-      if (round % 6 === 0) prune(database, limits, clock.now())
-    } catch (error) {
-      logger.error({ error }, 'The tables could not be tidied; the next round tries again.')
-    }
-    await clock.sleep(roundMs, { signal }).catch(() => undefined)
+  let round = 0
+  const tidy = () => {
+    writePresence(database, 'explorer', Math.floor(clock.now() / 60_000))
+    if (round++ % 6 === 0) prune(database, limits, clock.now())
   }
+  const onError = (error: unknown) =>
+    logger.error({ error }, 'The tables could not be tidied; the next round tries again.')
+  await every(clock, roundMs, tidy, { signal, onError })
 }

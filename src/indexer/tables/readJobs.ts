@@ -3,7 +3,7 @@ import type * as Assurance from '../../protocol/Assurance.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type * as Api from '../Api.ts'
 import type { Database, Value } from '../openDatabase.ts'
-import { linesOf, linesOfChain, type Parties } from './readLines.ts'
+import { inOrder, linesOf, linesOfChain, type Parties } from './readLines.ts'
 
 /** Jobs whose lease is on the chain, newest first. */
 export function readJobs(database: Database, query: Api.JobsQuery): Api.Page<Api.Job> {
@@ -59,7 +59,7 @@ export function readJob(database: Database, id: string): Api.JobDetail | undefin
     lease: lease ?? null,
     receipt: receipt || null,
     verdicts: verdicts.map((verdict) => verdict.document),
-    timeline: lines.toSorted((a, b) => a.at - b.at || order(a) - order(b)),
+    timeline: inOrder(lines),
     claimed: chain.some((line) => line.code === 'claimed'),
   }
 }
@@ -80,11 +80,6 @@ function readPaidThrough(database: Database, job: JobRow & { paid_at: number | n
     job.id,
   )
   return BigInt(row?.sum ?? 0)
-}
-
-/** Lines at the same millisecond stand in the order of the flow. */
-function order(line: Api.Line): number {
-  return ['order', 'lease', 'job', 'receipt', 'verdict', 'payment'].indexOf(line.subject)
 }
 
 function receiptLine(row: JobRow, receipt: Api.SignedDocument): Api.Line {
@@ -178,7 +173,7 @@ export function readLeaseDetail(database: Database, id: string): Api.LeaseDetail
   return {
     lease,
     jobs: readJobs(database, { limit: 50, lease: id, probes: '1' }).rows,
-    timeline: timeline.toSorted((a, b) => a.at - b.at || order(a) - order(b)),
+    timeline: inOrder(timeline),
   }
 }
 

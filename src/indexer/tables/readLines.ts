@@ -104,3 +104,31 @@ export function linesOfChain(
       document: null,
     }))
 }
+
+/**
+ * Sorts lines by time. The chain counts whole seconds, so a block seems to be up to a second older than
+ * what caused it: its lines go right after their cause, and before what they caused.
+ */
+export function inOrder(lines: readonly Api.Line[]): readonly Api.Line[] {
+  const at = (code: string) => lines.find((line) => line.code === code)?.at
+  const opened = at('lease-open') ?? Infinity
+  const place = (line: Api.Line): number => {
+    if (line.transaction === null) return line.at
+    if (line.code === 'lease-opened')
+      return Math.min(opened - 0.5, Math.max(line.at, (at('lease-signed') ?? 0) + 0.5))
+    if (line.code === 'claimed') return Math.max(line.at, at('payment-signed') ?? 0) + 0.5
+    return line.at + 999
+  }
+  return lines.toSorted(
+    (a, b) => place(a) - place(b) || flow.indexOf(a.subject) - flow.indexOf(b.subject),
+  )
+}
+
+const flow: readonly Api.Line['subject'][] = [
+  'order',
+  'lease',
+  'job',
+  'receipt',
+  'verdict',
+  'payment',
+]

@@ -15,7 +15,7 @@ const silentAfterMs = 600_000
 export function readNetwork(
   database: Database,
   now: number,
-): Omit<Api.Network, 'chainId' | 'vault' | 'now' | 'chain'> {
+): Omit<Api.Network, 'chainId' | 'vault' | 'chain'> {
   const jobs = database.get<Record<string, number>>(
     `SELECT
        count(*) FILTER (WHERE probe = 0 AND state = 'delivered') AS delivered,
