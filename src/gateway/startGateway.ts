@@ -45,6 +45,7 @@ export async function startGateway(
   const counts = metrics(help)
   const app = server(ports, options)
   stack.defer(() => app.close())
+  options.onServer?.(app)
   const { timeoutMs = 600_000 } = options
   const flights = stack.use(startFlights({ clock }, { timeoutMs }))
   const serving = servingOf(ports, options, { spending, counts, flights })
@@ -69,7 +70,6 @@ export async function startGateway(
   })
   answerRoutes(app, serving)
   lookupRoutes(app, serving)
-  options.onRoutes?.(app)
 
   const bound = await listen(app, host, port)
   logger.info({ host, port: bound }, 'gateway listens')
@@ -101,8 +101,8 @@ export declare namespace startGateway {
     defaultMaxTokens?: number | undefined
     /** Stored responses: how many a key, and how long. */
     responses?: responseStore.Options | undefined
-    /** Sees the finished routes before the server listens; tests walk them. */
-    onRoutes?: ((app: FastifyInstance) => void) | undefined
+    /** Sees the server before it has routes; tests list them. */
+    onServer?: ((app: FastifyInstance) => void) | undefined
   }
 }
 

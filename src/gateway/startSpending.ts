@@ -15,7 +15,7 @@ export type Spending = AsyncDisposable & {
   /** Where a key stands now. */
   account(key: ApiKey): Promise<Account>
   /**
-   * Sets aside at least `atLeastMicroUsd`, and up to `atMostMicroUsd` when there is that much.
+   * Sets aside at least `atLeastMicroUsd`, and up to `atMostMicroUsd` while there is plenty.
    *
    * @throws {CapError} when the key has less than that left.
    * @throws {HeldError} when it has, but requests in flight hold it.
@@ -135,7 +135,9 @@ export async function startSpending(
       if (account.availableMicroUsd < atLeastMicroUsd)
         throw new HeldError({ key, account, neededMicroUsd: atLeastMicroUsd })
       if (balance.openCount >= openLimit) throw new BacklogError({ open: balance.openCount })
-      const amount = min(account.availableMicroUsd, atMostMicroUsd)
+      // More than it needs a job gets only as far as three others like it still find room.
+      const spare = min(account.availableMicroUsd / 4n, atMostMicroUsd)
+      const amount = spare > atLeastMicroUsd ? spare : atLeastMicroUsd
       return reserveIn(
         { store, balance, keyId: key.id, end: (entry) => track(follow(entry)) },
         amount,
