@@ -113,9 +113,10 @@ export function inOrder(lines: readonly Api.Line[]): readonly Api.Line[] {
   const at = (code: string) => lines.find((line) => line.code === code)?.at
   const opened = at('lease-open') ?? Infinity
   const place = (line: Api.Line): number => {
+    if (line.code === 'lease-open') return line.at + 0.6
     if (line.transaction === null) return line.at
     if (line.code === 'lease-opened')
-      return Math.min(opened - 0.5, Math.max(line.at, (at('lease-signed') ?? 0) + 0.5))
+      return Math.min(opened + 0.5, Math.max(line.at, (at('lease-signed') ?? 0) + 0.4))
     if (line.code === 'claimed') return Math.max(line.at, at('payment-signed') ?? 0) + 0.5
     return line.at + 999
   }
