@@ -79,7 +79,7 @@ export declare namespace memoryEngine {
   }
   type MemoryEngine = Engine & {
     /** Jobs that run now. */
-    busy(): number
+    readonly busy: () => number
   }
 }
 
