@@ -51,10 +51,7 @@ export type Head = {
 export type Deposit = {
   /** Neither reserved nor withdrawn; includes what has been asked back. */
   readonly freeMicroUsd: bigint
-  /**
-   * Sum of the open leases' totals. What was claimed in a lease counts until the lease closes: `lease`
-   * tells how much that is. (To subtract it here would cost every claim 5,000 gas.)
-   */
+  /** Sum of the open leases' totals, less what was claimed in them. */
   readonly reservedMicroUsd: bigint
   readonly withdrawingMicroUsd: bigint
   /** When the withdrawal can be taken; 0 when none was asked. */

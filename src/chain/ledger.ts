@@ -173,7 +173,7 @@ const rules: Rules = {
     draft.deposit.set(key.buyer, {
       ...deposit,
       freeMicroUsd: deposit.freeMicroUsd + refundMicroUsd,
-      reservedMicroUsd: deposit.reservedMicroUsd - lease.totalMicroUsd,
+      reservedMicroUsd: deposit.reservedMicroUsd - refundMicroUsd,
     })
     return [{ type: 'lease-closed', lease: id, refundMicroUsd }]
   },
@@ -308,6 +308,9 @@ function claimOne(
   const digest = Voucher.hash(domain, { lease: id, cumulativeMicroUsd })
   if (!Signature.verify(digest, signature, buyer)) throw new Refusal('InvalidSignature')
   const amountMicroUsd = cumulativeMicroUsd - lease.claimedMicroUsd
+  const deposit = draft.deposit.get(buyer)
+  const reservedMicroUsd = deposit.reservedMicroUsd - amountMicroUsd
+  draft.deposit.set(buyer, { ...deposit, reservedMicroUsd })
   draft.lease.set(id, { ...lease, claimedMicroUsd: cumulativeMicroUsd })
   draft.earned.set(provider, draft.earned.get(provider) + amountMicroUsd)
   return [{ type: 'claimed', lease: id, buyer, provider, amountMicroUsd, cumulativeMicroUsd }]

@@ -134,7 +134,6 @@ describe('memoryChain', () => {
     expect(chain.totals()).toEqual({
       freeMicroUsd: 100n,
       reservedMicroUsd: 0n,
-      claimedMicroUsd: 0n,
       earnedMicroUsd: 0n,
       vaultMicroUsd: 100n,
       stakedMicroUsd: 0n,

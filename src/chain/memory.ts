@@ -148,12 +148,11 @@ export type MemoryChain = {
   totals(): Totals
 }
 
-/** Sums over all accounts, for the invariant `free + reserved - claimed + earned = vault`. */
+/** Sums over all accounts, for the invariant `free + reserved + earned = vault`. */
 export type Totals = {
   readonly freeMicroUsd: bigint
+  /** Reserved in open leases and not yet claimed. */
   readonly reservedMicroUsd: bigint
-  /** Claimed in leases that are still open. */
-  readonly claimedMicroUsd: bigint
   readonly earnedMicroUsd: bigint
   /** Tokens of the vault. */
   readonly vaultMicroUsd: bigint
@@ -170,11 +169,9 @@ function totalsOf(
 ): Totals {
   const sum = <item>(items: Iterable<item>, amount: (item: item) => bigint) =>
     [...items].reduce((total, item) => total + amount(item), 0n)
-  const open = [...state.leases.values()].filter((lease) => lease.state === 'open')
   return {
     freeMicroUsd: sum(state.deposits.values(), (deposit) => deposit.freeMicroUsd),
     reservedMicroUsd: sum(state.deposits.values(), (deposit) => deposit.reservedMicroUsd),
-    claimedMicroUsd: sum(open, (lease) => lease.claimedMicroUsd),
     earnedMicroUsd: sum(state.earned.values(), (amount) => amount),
     vaultMicroUsd: state.balances.get(domain.vault) ?? 0n,
     stakedMicroUsd: sum(
