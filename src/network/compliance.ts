@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { BaseError } from '../runtime/Errors.ts'
-import { ask, gossipLimitBytes, limitBytes, type Network } from './Network.ts'
+import { ask, gossipLimitBytes, limitBytes, type Handler, type Network } from './Network.ts'
 
 /** Peers of one adapter that know each other's addresses. */
 export type World = AsyncDisposable & {
@@ -427,6 +427,17 @@ class TeapotError extends BaseError {
 /** A handler that yields one reply and then waits to be aborted. */
 function stuckHandler() {
   const counts = { started: 0, aborted: 0, running: 0 }
+  const handler: Handler = async function* (_, { signal }) {
+    counts.started++
+    counts.running++
+    try {
+      yield bytes(counts.started)
+      await aborted(signal)
+    } finally {
+      if (signal.aborted) counts.aborted++
+      counts.running--
+    }
+  }
   return {
     get started() {
       return counts.started
@@ -437,17 +448,7 @@ function stuckHandler() {
     get running() {
       return counts.running
     },
-    async *handler(_: Uint8Array, { signal }: { signal: AbortSignal }) {
-      counts.started++
-      counts.running++
-      try {
-        yield bytes(counts.started)
-        await aborted(signal)
-      } finally {
-        if (signal.aborted) counts.aborted++
-        counts.running--
-      }
-    },
+    handler,
   }
 }
 

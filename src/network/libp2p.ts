@@ -100,19 +100,20 @@ async function connect(
   node: Node,
   addresses: readonly Multiaddr[],
   peer: string,
-  { signal, fresh = false }: TakeOptions,
+  { signal, avoid }: TakeOptions,
 ) {
   if (!isPeerId(peer) || peer === node.peerId.toString())
     throw new Network.UnreachableError({ peer })
   const id = peerIdFromString(peer)
   const existing = node
     .getConnections(id)
-    .filter(({ status }) => status === 'open')
+    .filter((connection) => connection.status === 'open' && connection !== avoid)
     .toSorted((a, b) => Number(b.direct) - Number(a.direct))
-  if (existing[0] && !fresh) return { connection: existing[0], reused: true }
+  if (existing[0]) return { connection: existing[0], reused: true }
   try {
     const target = addresses.length > 0 ? [...addresses] : id
-    return { connection: await node.dial(target, { signal, force: fresh }), reused: false }
+    const force = avoid?.status === 'open'
+    return { connection: await node.dial(target, { signal, force }), reused: false }
   } catch (cause) {
     throw new Network.UnreachableError({ peer, cause })
   }

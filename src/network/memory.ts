@@ -224,8 +224,11 @@ async function pump(
       // Also ends the handler at its next reply when the callee has died.
       if (!callee.alive) return
     }
+    // What was aborted is not complete, however quietly its handler ended.
+    if (stop.signal.aborted) return
     line.send(() => finish(world, stream, () => replies.push({ type: 'end' })))
   } catch (error) {
+    if (stop.signal.aborted) return
     const remote = new Network.RemoteError(describe(error))
     line.send(() => finish(world, stream, () => replies.end(remote)))
   }

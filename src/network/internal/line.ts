@@ -75,7 +75,8 @@ export function line(
       return frame
     },
     async send(frame, signal) {
-      if (!stream.send(frame)) await stream.onDrain(signal ? { signal } : {})
+      stream.send(frame)
+      while (stream.writableNeedsDrain) await drain(stream, signal)
     },
     reset: (reason) => stream.abort(reason),
     close: () => void stream.close().catch(() => {}),
@@ -86,6 +87,24 @@ export function line(
     get unread() {
       return unread > 0
     },
+  }
+}
+
+/** Waits for the next `drain`. The stream's own `onDrain` waits the first time only (@libp2p/utils 7). */
+async function drain(stream: Stream, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const abort = () => reject(signal?.reason)
+  const close = () => reject(new FrameError({ reason: 'the stream closed' }))
+  stream.addEventListener('drain', resolve as () => void, { once: true })
+  stream.addEventListener('close', close, { once: true })
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    await promise
+  } finally {
+    stream.removeEventListener('drain', resolve as () => void)
+    stream.removeEventListener('close', close)
+    signal?.removeEventListener('abort', abort)
   }
 }
 

@@ -4,7 +4,11 @@ import { line, type Account, type Line } from './line.ts'
 
 /** Streams kept open for the next request: opening one costs more than a whole request on an open one. */
 export type LinePool = Disposable & {
-  /** An idle line to the peer, or a new one; waits when as many as allowed are in use. */
+  /**
+   * An idle line to the peer, or a new one; waits when as many as allowed are in use.
+   *
+   * @throws {StaleError} when a connection that was there before gives no stream; perhaps it is dead.
+   */
   take(peer: string, protocol: string, options: TakeOptions): Promise<TakenLine>
   /** Gives a line back for the next request; not after an error. */
   release(taken: TakenLine): void
@@ -14,40 +18,46 @@ export type LinePool = Disposable & {
 
 export type TakeOptions = {
   signal: AbortSignal
-  /** Take no line or connection that was there before. */
-  fresh?: boolean | undefined
+  /** A connection that failed: take another, and no idle line. */
+  avoid?: Connection | undefined
 }
 
 /** `reused` lines and connections may have died without our noticing. */
-export type TakenLine = { readonly line: Line; readonly key: string; readonly reused: boolean }
+export type TakenLine = {
+  readonly line: Line
+  readonly key: string
+  readonly connection: Connection
+  readonly reused: boolean
+}
 
-/** Requests under way at once to one peer and protocol, and how many wait beyond that. */
+/** Finds or makes a connection. */
+export type Connect = (
+  peer: string,
+  options: TakeOptions,
+) => Promise<{ readonly connection: Connection; readonly reused: boolean }>
+
+/** Requests under way at once to one peer and protocol, how many wait beyond that, and streams being opened. */
 export const linesLimit = 128
 const waitersLimit = 1024
+const openingLimit = 8
 const idleLimit = 32
 
-type Shelf = { idle: Line[]; used: number; waiters: Set<() => void> }
+type Idle = { readonly line: Line; readonly connection: Connection }
+type Shelf = { idle: Idle[]; used: number; opening: number; readonly waiters: Set<() => void> }
 
-/** Creates a pool over `connect`, which finds or makes a connection. */
-export function linePool(
-  connect: (
-    peer: string,
-    options: TakeOptions,
-  ) => Promise<{ readonly connection: Connection; readonly reused: boolean }>,
-): LinePool {
+/** Creates a pool over `connect`. */
+export function linePool(connect: Connect): LinePool {
   const shelves = new Map<string, Shelf>()
   const account: Account = { bufferedBytes: 0 }
   const shelfOf = (key: string): Shelf => {
-    const shelf = shelves.get(key) ?? { idle: [], used: 0, waiters: new Set() }
+    const shelf = shelves.get(key) ?? { idle: [], used: 0, opening: 0, waiters: new Set() }
     shelves.set(key, shelf)
     return shelf
   }
   const leave = (key: string) => {
     const shelf = shelfOf(key)
     shelf.used--
-    const [waiter] = shelf.waiters
-    if (waiter) shelf.waiters.delete(waiter)
-    waiter?.()
+    wakeOne(shelf)
     tidy(key)
   }
   const tidy = (key: string) => {
@@ -55,49 +65,43 @@ export function linePool(
     if (shelf && shelf.used + shelf.idle.length + shelf.waiters.size === 0) shelves.delete(key)
   }
 
-  async function open(
-    key: string,
-    peer: string,
-    protocol: string,
-    options: TakeOptions,
-  ): Promise<TakenLine> {
+  async function open(key: string, peer: string, protocol: string, options: TakeOptions) {
     const { connection, reused } = await connect(peer, options)
-    const stream = await connection.newStream(protocol, {
-      signal: options.signal,
-      maxOutboundStreams: linesLimit + idleLimit,
-      runOnLimitedConnection: true,
+    const stream = await newStream(connection, protocol, options).catch((error: unknown) => {
+      throw reused && !isUnsupported(error) ? new StaleError({ connection, cause: error }) : error
     })
     const opened = line(stream, account, () => {
       const shelf = shelves.get(key)
       if (!shelf) return
-      shelf.idle = shelf.idle.filter((idle) => idle !== opened)
+      shelf.idle = shelf.idle.filter((idle) => idle.line !== opened)
       tidy(key)
     })
-    return { line: opened, key, reused }
+    return { line: opened, key, connection, reused }
   }
 
   return {
     async take(peer, protocol, options) {
       const key = `${peer} ${protocol}`
       let shelf = shelfOf(key)
-      for (; shelf.used >= linesLimit; shelf = shelfOf(key)) await departure(shelf, options.signal)
+      for (; !hasPlace(shelf); shelf = shelfOf(key)) await departure(shelf, options.signal)
       shelf.used++
+      const idle = options.avoid ? undefined : takeIdle(shelf)
+      if (idle) return { ...idle, key, reused: true }
+      shelf.opening++
       try {
-        while (!options.fresh) {
-          const idle = shelf.idle.pop()
-          if (!idle) break
-          if (idle.open && !idle.unread) return { line: idle, key, reused: true }
-          idle.reset(new Error('The stream was not idle.'))
-        }
         return await open(key, peer, protocol, options)
       } catch (error) {
         leave(key)
         throw error
+      } finally {
+        shelf.opening--
+        wakeOne(shelf)
       }
     },
-    release({ line: released, key }) {
+    release({ line: released, key, connection }) {
       const shelf = shelfOf(key)
-      if (released.open && shelf.idle.length < idleLimit) shelf.idle.push(released)
+      if (released.open && shelf.idle.length < idleLimit)
+        shelf.idle.push({ line: released, connection })
       else released.close()
       leave(key)
     },
@@ -106,13 +110,45 @@ export function linePool(
       leave(key)
     },
     [Symbol.dispose]() {
-      for (const { idle } of shelves.values()) for (const each of idle) each.close()
+      for (const { idle } of shelves.values()) for (const each of idle) each.line.close()
       shelves.clear()
     },
   }
 }
 
-/** Waits until one of the lines in use is given back. */
+function hasPlace(shelf: Shelf): boolean {
+  return shelf.used < linesLimit && (shelf.idle.length > 0 || shelf.opening < openingLimit)
+}
+
+/** The line used last, if it is fit for use. */
+function takeIdle(shelf: Shelf): Idle | undefined {
+  for (let idle = shelf.idle.pop(); idle; idle = shelf.idle.pop()) {
+    if (idle.line.open && !idle.line.unread) return idle
+    idle.line.reset(new Error('The stream was not idle.'))
+  }
+  return undefined
+}
+
+function wakeOne({ waiters }: Shelf): void {
+  const [waiter] = waiters
+  if (waiter) waiters.delete(waiter)
+  waiter?.()
+}
+
+async function newStream(connection: Connection, protocol: string, { signal }: TakeOptions) {
+  return await connection.newStream(protocol, {
+    signal,
+    maxOutboundStreams: linesLimit + idleLimit,
+    runOnLimitedConnection: true,
+  })
+}
+
+/** Whether a peer said that it does not answer the protocol. */
+export function isUnsupported(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UnsupportedProtocolError'
+}
+
+/** Waits until a line is given back or opened. */
 async function departure({ waiters }: Shelf, signal: AbortSignal): Promise<void> {
   if (waiters.size >= waitersLimit) throw new CongestedError()
   signal.throwIfAborted()
@@ -127,6 +163,16 @@ async function departure({ waiters }: Shelf, signal: AbortSignal): Promise<void>
     await promise
   } finally {
     signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Thrown when an old connection gives no stream. */
+export class StaleError extends Error {
+  readonly connection: Connection
+
+  constructor({ connection, cause }: { connection: Connection; cause: unknown }) {
+    super('The connection gives no stream.', { cause })
+    this.connection = connection
   }
 }
 

@@ -42,7 +42,7 @@ export async function startNode(identity: Identity, options: NodeOptions): Promi
       addresses: { listen: [...listen, ...circuits], appendAnnounce: [...announce] },
       transports: [tcp(), circuitRelayTransport()],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
+      streamMuxers: [yamux(muxerOptions)],
       connectionGater: {
         denyInboundEncryptedConnection: isStranger,
         denyOutboundEncryptedConnection: isStranger,
@@ -63,6 +63,13 @@ export async function startNode(identity: Identity, options: NodeOptions): Promi
   } catch (cause) {
     throw new ListenError({ listen, cause })
   }
+}
+
+const muxerOptions = {
+  // Less than a stream buffers while it is paused: libp2p breaks a stream that buffers over 4 MiB.
+  streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 },
+  // Streams may arrive before we have finished greeting; libp2p breaks the connection at the eleventh.
+  maxEarlyStreams: 256,
 }
 
 const relayOptions = {

@@ -1,8 +1,9 @@
+import type { Connection } from '@libp2p/interface'
 import type { Clock } from '../../runtime/Clock.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import * as Network from '../Network.ts'
 import { decodeError, encode, FrameError } from './frames.ts'
-import type { LinePool, TakenLine } from './linePool.ts'
+import { isUnsupported, StaleError, type LinePool, type TakenLine } from './linePool.ts'
 import { watchdog, type Watchdog } from './watchdog.ts'
 
 /** How long a line waits for the `end` that follows the only reply, so that it can be used again. */
@@ -29,8 +30,8 @@ export function requests(ports: { clock: Clock; pool: LinePool; stopped: AbortSi
     const frame = encode('message', body)
     try {
       const exchange = { to, protocol, frame, stop, silence }
-      const retry = yield* attempt(exchange, false)
-      if (retry) yield* attempt(exchange, true)
+      const failed = yield* attempt(exchange)
+      if (failed) yield* attempt(exchange, failed)
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       if (silent.signal.aborted) throw silent.signal.reason
@@ -40,57 +41,49 @@ export function requests(ports: { clock: Clock; pool: LinePool; stopped: AbortSi
     }
   }
 
-  /** One try. Returns true when it failed on something old, before anything was received. */
-  async function* attempt(exchange: Exchange, fresh: boolean): AsyncGenerator<Uint8Array, boolean> {
+  /** One try. Returns a connection that failed before anything was received, if it was an old one. */
+  async function* attempt(
+    exchange: Exchange,
+    avoid?: Connection,
+  ): AsyncGenerator<Uint8Array, Connection | undefined> {
     const { to, protocol, frame, stop, silence } = exchange
     let taken: TakenLine | undefined
     let received = 0
     let state: 'busy' | 'ended' = 'busy'
+    const reset = () => taken?.line.reset(stop.reason)
+    stop.addEventListener('abort', reset, { once: true })
     try {
       silence.start()
-      taken = await open(exchange, fresh)
-      const reset = () => taken?.line.reset(stop.reason)
-      stop.addEventListener('abort', reset, { once: true })
-      try {
+      taken = await pool.take(to, protocol, { signal: stop, avoid })
+      stop.throwIfAborted()
+      await taken.line.send(frame, stop)
+      for (;;) {
+        silence.start()
+        const { type, payload } = await taken.line.next()
+        silence.rest()
+        received++
+        if (type !== 'message') state = 'ended'
+        if (type === 'end') return undefined
+        if (type === 'error') throw remoteError(payload, to, protocol)
+        yield payload
         stop.throwIfAborted()
-        await taken.line.send(frame, stop)
-        for (;;) {
-          silence.start()
-          const { type, payload } = await taken.line.next()
-          silence.rest()
-          received++
-          if (type !== 'message') state = 'ended'
-          if (type === 'end') return false
-          if (type === 'error') throw remoteError(payload, to, protocol)
-          yield payload
-          stop.throwIfAborted()
-        }
-      } finally {
-        stop.removeEventListener('abort', reset)
       }
     } catch (error) {
       const old = error instanceof StaleError || taken?.reused === true
-      if (!fresh && old && received === 0 && !stop.aborted) return true
-      throw error instanceof StaleError ? error.cause : error
+      const connection = error instanceof StaleError ? error.connection : taken?.connection
+      if (!avoid && old && received === 0 && !stop.aborted) return connection
+      if (isUnsupported(error)) throw new Network.NoHandlerError({ peer: to, protocol })
+      throw error
     } finally {
       silence.rest()
+      stop.removeEventListener('abort', reset)
       if (taken && state === 'ended') pool.release(taken)
-      else if (taken) await hangUp(taken, stop)
-    }
-  }
-
-  async function open({ to, protocol, stop }: Exchange, fresh: boolean): Promise<TakenLine> {
-    try {
-      return await pool.take(to, protocol, { signal: stop, fresh })
-    } catch (error) {
-      if (error instanceof Error && error.name === 'UnsupportedProtocolError')
-        throw new Network.NoHandlerError({ peer: to, protocol })
-      throw error instanceof BaseError ? error : new StaleError(error)
+      else if (taken) hangUp(taken, stop)
     }
   }
 
   /** Tells the peer to stop, unless the `end` is on its way: whoever asks for one reply reads no further. */
-  async function hangUp(taken: TakenLine, stop: AbortSignal): Promise<void> {
+  function hangUp(taken: TakenLine, stop: AbortSignal): void {
     const reason = new Error('The caller has ended the request.')
     if (stop.aborted || !taken.line.open) return pool.discard(taken, reason)
     const late = new AbortController()
@@ -125,11 +118,4 @@ function remoteError(payload: Uint8Array, peer: string, protocol: string): BaseE
   return error.code === 'Network.NoHandlerError'
     ? new Network.NoHandlerError({ peer, protocol })
     : error
-}
-
-/** A dial or a new stream failed, perhaps because the connection was dead already. */
-class StaleError extends Error {
-  constructor(cause: unknown) {
-    super('stale', { cause })
-  }
 }

@@ -47,8 +47,9 @@ export function serving({ logger }: { logger: Logger }): Serving {
         }
       }
     } catch {
-      // The stream has ended or broken: there is nobody left to tell.
-      served.close()
+      // The stream has ended or broken, or we leave.
+      if (stopped.signal.aborted) served.reset(new Network.UnreachableError({ peer: from }))
+      else served.close()
     }
   }
 
@@ -68,6 +69,8 @@ export function serving({ logger }: { logger: Logger }): Serving {
         if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
         await served.send(encode('message', reply), signal)
       }
+      // What was aborted is not complete, however quietly its handler ended.
+      signal.throwIfAborted()
       await served.send(endFrame, signal)
     } catch (error) {
       signal.throwIfAborted()
