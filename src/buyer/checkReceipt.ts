@@ -68,7 +68,7 @@ export declare namespace checkReceipt {
  * The most tokens that a request's input can be: one a byte, and the frame that chat templates put
  * around it. A provider that counts more is charging for what nobody sent.
  */
-export function inputTokensLimit({ input }: Completion.Request): number {
+export function inputTokensLimit({ input }: Pick<Completion.Request, 'input'>): number {
   const bytes = (text: string) => Buffer.byteLength(text)
   if (input.kind === 'text') return bytes(input.prompt) + frameTokens
   return input.messages.reduce(

@@ -230,6 +230,7 @@ async function* serve(
     const reason = { code: codeOf(error), message: messageOf(error).slice(0, 1000) }
     jobs.fail(held, job.id, reason)
     react(parts, held, reason)
+    if (aboutRequest.has(reason.code)) throw error
     if (begun) throw new InterruptedError({ job: job.id, provider: providerOf(held), reason })
     return reason
   } finally {
@@ -239,6 +240,9 @@ async function* serve(
   }
   return undefined
 }
+
+/** The request itself is at fault: every provider of the model would say the same. */
+const aboutRequest = new Set(['Engine.UnsupportedError', 'Engine.ContextLengthError'])
 
 type YieldOf<generator> = generator extends AsyncGenerator<infer value> ? value : never
 
@@ -264,6 +268,8 @@ function react({ context, probe }: Parts, held: Held, reason: Reason): void {
     case 'Provider.ExpiredError':
     case 'Provider.JobError':
     case 'Provider.ReplayError':
+    case 'Engine.UnsupportedError':
+    case 'Engine.ContextLengthError':
       providers.record(providerOf(held), 'refused')
       return
     default:

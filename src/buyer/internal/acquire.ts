@@ -16,7 +16,7 @@ import {
   type Held,
 } from './held.ts'
 import { close, raise, type Probe } from './lifecycle.ts'
-import { concerns, openLeases, type Round } from './openLeases.ts'
+import { concerns, openLeases, serves, type Round } from './openLeases.ts'
 import { drainMs } from './tend.ts'
 
 /** A place in a lease for one job; `release` gives it back, and the money held for it. */
@@ -77,18 +77,19 @@ export function createDesk(
   const leasesFor = (wanted: Wanted) =>
     [...context.leases.values()].filter((held) => concerns(held, wanted))
 
-  /** Leases that serve or are about to, and will for a while. */
-  const missing = (wanted: Wanted) =>
+  /** How many leases there should be more of those that serve or are about to, and will for a while. */
+  const missing = (wanted: Wanted, tried?: Need['tried']) =>
     settings.providersPerModel -
     leasesFor(wanted).filter(
       (held) =>
+        !tried?.has(providerOf(held)) &&
         (held.state === 'ready' || held.state === 'signed' || held.state === 'open') &&
         clock.now() < expiresAtMs(held) - 2 * drainMs(context),
     ).length
 
-  function ensure(wanted: Wanted): void {
+  function ensure(wanted: Wanted, tried?: Need['tried']): void {
     const market = marketOf(wanted)
-    const count = missing(wanted)
+    const count = missing(wanted, tried)
     const resting = market.last && clock.now() < market.endedAt + pauseMs
     if (market.running || resting || count <= 0) return
     market.running = true
@@ -153,7 +154,10 @@ export function createDesk(
   function hopeful({ wanted, tried, maxMicroUsd, request }: Need): boolean {
     const { running, last, endedAt } = marketOf(wanted)
     if (running || (last && clock.now() < endedAt + pauseMs && last.opened > 0)) return true
-    if (!ports.book.current().length && clock.now() < startedAt + quietMs) return true
+    const offers = ports.book.current().filter((offer) => serves(offer, wanted))
+    if (offers.length === 0 && clock.now() < startedAt + quietMs) return true
+    const unseen = offers.some(({ provider }) => !last?.seen.has(provider))
+    if (unseen && missing(wanted, tried) > 0) return true
     return leasesFor(wanted).some((held) => {
       if (tried.has(providerOf(held))) return false
       if (held.state === 'signed' || held.state === 'open') return true
@@ -177,7 +181,7 @@ export function createDesk(
       let asked = false
       try {
         for (;;) {
-          ensure(need.wanted)
+          ensure(need.wanted, need.tried)
           const held = take(need)
           if (held) return place(held, need.request)
           const market = marketOf(need.wanted)

@@ -31,6 +31,8 @@ export function bringUp(context: Context, held: Held, probe: Probe): void {
   async function step(): Promise<void> {
     if (held.state === 'signed') await sendLease(context, held)
     if (!coming(held)) return
+    // The provider may not have noticed; while it knows of the pause, probes cost nothing.
+    if (held.state === 'paused') await notify(context, held, Exchange.protocols.pause)
     await probe(held)
     if (!held.readied) {
       held.readied = true

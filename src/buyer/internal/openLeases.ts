@@ -3,6 +3,7 @@ import * as Bid from '../../protocol/Bid.ts'
 import type { Reason } from '../../protocol/Exchange.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Lease from '../../protocol/Lease.ts'
+import type * as Offer from '../../protocol/Offer.ts'
 import type { Refusal } from '../Buyer.ts'
 import type { OfferBook } from '../offerBook.ts'
 import { requestBids, type Answer, type Wanted } from '../requestBids.ts'
@@ -14,6 +15,8 @@ import { bringUp, deadlineFrom, type Probe } from './lifecycle.ts'
 /** What a round came to: how many leases were signed, and why everybody else got none. */
 export type Round = {
   readonly opened: number
+  /** Whose offers were looked at. */
+  readonly seen: ReadonlySet<Hex.Address>
   readonly refusals: readonly Refusal[]
   /** What stands in the way on our own side. */
   readonly reasons: readonly Reason[]
@@ -34,13 +37,15 @@ export async function openLeases(
   const { settings, providers } = context
   const { book, funds, probe, count } = ports
   const refusals: Refusal[] = []
-  const candidates = book.current().filter((offer) => {
+  const offers = book.current()
+  const seen = new Set(offers.map(({ provider }) => provider))
+  const candidates = offers.filter((offer) => {
     const refusal = unusable(context, wanted, offer.provider)
     if (refusal) refusals.push({ provider: offer.provider, reasons: [refusal] })
     return !refusal
   })
   // Those who have the model are asked first; the others answer for themselves, by screening.
-  candidates.sort((a, b) => Number(serves(b)) - Number(serves(a)))
+  candidates.sort((a, b) => Number(serves(b, wanted)) - Number(serves(a, wanted)))
   const answers = await requestBids(context, wanted, candidates)
   const bids = answers.flatMap((answer) => (answer.type === 'bid' ? [answer] : []))
   for (const { offer, ...answer } of answers)
@@ -62,21 +67,19 @@ export async function openLeases(
       rule: settings.auctionRule,
     },
   )
-  if (awards.length === 0) return { opened: 0, refusals, reasons: [] }
+  if (awards.length === 0) return { opened: 0, seen, refusals, reasons: [] }
   const wantedMicroUsd = settings.leaseBudgetMicroUsd * BigInt(awards.length)
   const total = (await funds.reservable(wantedMicroUsd)) / BigInt(awards.length)
-  if (total <= 0n)
-    return { opened: 0, refusals, reasons: [emptyDeposit(total, settings.leaseBudgetMicroUsd)] }
+  if (total <= 0n) {
+    const reasons = [emptyDeposit(total, settings.leaseBudgetMicroUsd)]
+    return { opened: 0, seen, refusals, reasons }
+  }
   for (const { bidder, prices } of awards) {
     const answer = bids.find(({ bid }) => bid.message === bidder.candidate.bid)!
     const held = await sign(context, answer, prices, total)
     bringUp(context, held, probe)
   }
-  return { opened: awards.length, refusals, reasons: [] }
-
-  function serves({ models }: { readonly models: readonly { readonly id: string }[] }): boolean {
-    return models.some(({ id }) => id === wanted.model)
-  }
+  return { opened: awards.length, seen, refusals, reasons: [] }
 }
 
 /** Why a provider is not even asked. */
@@ -93,6 +96,11 @@ function unusable(context: Context, wanted: Wanted, provider: Hex.Address): Reas
   )
   if (!held) return undefined
   return { code: 'Buyer.LeaseHeld', message: `A lease with it is ${held.state} already.` }
+}
+
+/** Whether an offer names the model. */
+export function serves({ models }: Pick<Offer.Offer, 'models'>, { model }: Wanted): boolean {
+  return models.some(({ id }) => id === model)
 }
 
 /** Whether a lease is for this model and tier. */
