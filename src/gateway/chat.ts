@@ -24,7 +24,7 @@ import type { Shape } from './Shape.ts'
 export function parseChat(body: unknown, context: Context): Ask {
   const fields = parseBody(schema, body, tolerance)
   const model = context.model(fields.model)
-  const messages = fields.messages.map(parseMessage)
+  const input = { kind: 'chat' as const, messages: fields.messages.map(parseMessage) }
   const maxTokens = fields.max_completion_tokens ?? fields.max_tokens
   const logprobs = fields.logprobs ? Math.max(1, fields.top_logprobs ?? 0) : 0
   if (fields.top_logprobs !== undefined && !fields.logprobs)
@@ -32,10 +32,9 @@ export function parseChat(body: unknown, context: Context): Ask {
   const seed = fields.seed ?? context.seed()
   return {
     model,
-    requests: Array.from({ length: fields.n ?? 1 }, (_, index) => ({
-      ...requestOf(context, { ...fields, model, maxTokens, logprobs, seed, index }),
-      input: { kind: 'chat' as const, messages },
-    })),
+    requests: Array.from({ length: fields.n ?? 1 }, (_, index) =>
+      requestOf(context, { ...fields, model, input, maxTokens, logprobs, seed, index }),
+    ),
     stream: fields.stream ?? false,
     includeUsage: fields.stream_options?.include_usage ?? false,
     topLogprobs: fields.top_logprobs ?? 0,

@@ -34,17 +34,17 @@ export function parseCompletion(body: unknown, context: Context): Ask {
   return {
     model,
     requests: prompts.flatMap((prompt, row) =>
-      Array.from({ length: n }, (_, i) => ({
-        ...requestOf(context, {
+      Array.from({ length: n }, (_, i) =>
+        requestOf(context, {
           ...fields,
           model,
+          input: { kind: 'text', prompt },
           maxTokens: max_tokens,
           logprobs,
           seed,
           index: row * n + i,
         }),
-        input: { kind: 'text' as const, prompt },
-      })),
+      ),
     ),
     stream: fields.stream ?? false,
     includeUsage: fields.stream_options?.include_usage ?? false,

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import type { AvailableModel } from '../buyer/Buyer.ts'
+import { inputTokensLimit } from '../buyer/checkReceipt.ts'
 import type * as Completion from '../protocol/Completion.ts'
 import { RequestError } from './Problem.ts'
 
@@ -105,11 +106,12 @@ export function parseBody<shape extends z.core.$ZodShape>(
   })
 }
 
-/** The parts of a job's request that all endpoints share. */
+/** One job's request, of the fields that all endpoints share. */
 export function requestOf(
   context: Context,
   fields: {
     readonly model: AvailableModel
+    readonly input: Completion.Request['input']
     readonly temperature?: number | undefined
     readonly top_p?: number | undefined
     readonly stop?: string | readonly string[] | undefined
@@ -118,18 +120,29 @@ export function requestOf(
     readonly seed: number
     readonly index: number
   },
-): Omit<Completion.Request, 'input'> {
-  const { model, temperature = 1, top_p = 1, stop = [], logprobs = 0 } = fields
-  const { maxTokens = context.defaultMaxTokens } = fields
+): Completion.Request {
+  const { model, input, temperature = 1, top_p = 1, stop = [], logprobs = 0 } = fields
+  const { maxTokens = roomFor(input, model, context.defaultMaxTokens) } = fields
   return {
     model: model.id,
-    maxTokens: Math.max(1, Math.min(maxTokens, model.contextTokens || maxTokens)),
+    input,
+    maxTokens,
     temperatureMicro: Math.round(temperature * 1_000_000),
     topPMicro: Math.round(top_p * 1_000_000),
     seed: (fields.seed + fields.index) >>> 0,
     stop: typeof stop === 'string' ? [stop] : [...stop],
     logprobs,
   }
+}
+
+/** As many tokens as usual, but no more than surely fit beside the prompt, or a quarter of the context. */
+function roomFor(
+  input: Completion.Request['input'],
+  { contextTokens }: AvailableModel,
+  usual: number,
+): number {
+  const rest = contextTokens - inputTokensLimit({ input })
+  return Math.max(1, Math.min(usual, Math.max(rest, Math.floor(contextTokens / 4))))
 }
 
 /** Refuses a field by name. */

@@ -50,6 +50,7 @@ export async function parseResponse(
   const request = requestOf(context, {
     ...fields,
     model,
+    input: { kind: 'chat', messages: [...system, ...messages] },
     maxTokens: max_output_tokens,
     logprobs,
     seed,
@@ -57,7 +58,7 @@ export async function parseResponse(
   })
   return {
     model,
-    requests: [{ ...request, input: { kind: 'chat', messages: [...system, ...messages] } }],
+    requests: [request],
     stream: fields.stream ?? false,
     includeUsage: true,
     topLogprobs: fields.top_logprobs,

@@ -43,7 +43,7 @@ describe('runJobs', () => {
     const { signal } = new AbortController()
     const requests = [request('a b')]
     for await (const _ of runJobs(ports, { key, model: defaultModel, requests, signal }));
-    expect(seen).toEqual([1128n])
+    expect(seen).toEqual([2152n])
   })
 
   test('sends nothing when not all of its jobs fit under the cap', async () => {
@@ -86,12 +86,12 @@ describe('ceiling', () => {
       },
     }
     const { atLeastMicroUsd, atMostMicroUsd } = ceiling(chat, defaultModel)
-    expect(atLeastMicroUsd).toBe(BigInt((2 + 2 + 3 * 64) * 2 + 2 * 10))
+    expect(atLeastMicroUsd).toBe(BigInt((2 + 2 + 256 + 2 * 32) * 2 + 2 * 10))
     expect(atMostMicroUsd).toBe(atLeastMicroUsd * 4n)
   })
 
   test('keeps to what the client allows', () => {
-    expect(ceiling(request('a b'), defaultModel, 300n).atMostMicroUsd).toBe(300n)
-    expect(() => ceiling(request('a b'), defaultModel, 281n)).toThrow('could cost more')
+    expect(ceiling(request('a b'), defaultModel, 600n).atMostMicroUsd).toBe(600n)
+    expect(() => ceiling(request('a b'), defaultModel, 537n)).toThrow('could cost more')
   })
 })

@@ -1,5 +1,6 @@
 import type { AvailableModel, Buyer, BuyerEvent } from '../buyer/Buyer.ts'
 import type * as Assurance from '../protocol/Assurance.ts'
+import { inputTokensLimit } from '../buyer/checkReceipt.ts'
 import * as Completion from '../protocol/Completion.ts'
 import type { ApiKey } from './keys.ts'
 import { RequestError } from './Problem.ts'
@@ -54,18 +55,15 @@ export declare namespace runJobs {
 
 /**
  * What a job may cost: at least so much must be free, at the lowest asks; up to `headroom` times that
- * is set aside, so that a dearer provider can step in. A token is at least a byte, so the bytes of
- * the prompt bound its tokens; 64 a message cover what a chat template adds.
+ * is set aside, so that a dearer provider can step in. The bytes of the prompt bound its tokens.
  */
 export function ceiling(
   request: Completion.Request,
   prices: Pick<AvailableModel, 'inputMicroUsdPerMillion' | 'outputMicroUsdPerMillion'>,
   maxMicroUsd?: bigint,
 ): { readonly atLeastMicroUsd: bigint; readonly atMostMicroUsd: bigint } {
-  const { input, maxTokens } = request
-  const texts = input.kind === 'text' ? [input.prompt] : input.messages.map((m) => m.content)
-  const inputTokens = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 64, 64)
-  const lowest = Completion.priceMicroUsd({ inputTokens, outputTokens: maxTokens }, prices)
+  const usage = { inputTokens: inputTokensLimit(request), outputTokens: request.maxTokens }
+  const lowest = Completion.priceMicroUsd(usage, prices)
   if (maxMicroUsd === undefined)
     return { atLeastMicroUsd: lowest, atMostMicroUsd: lowest * headroom }
   if (maxMicroUsd < lowest)

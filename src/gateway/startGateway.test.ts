@@ -465,9 +465,9 @@ describe('the door', () => {
 
 describe('the limits of a key', () => {
   test('stop it at its cap, and tell clients not to try again', async () => {
-    await using at = await gatewayOnMemory({ key: { capMicroUsd: 500n } })
+    await using at = await gatewayOnMemory({ key: { capMicroUsd: 900n } })
     const ask = () => at.client.chat.completions.create({ ...chat('a b'), max_tokens: 2 })
-    for (let spent = 0n; spent + 282n <= 500n; spent += 24n) await ask()
+    for (let spent = 0n; spent + 604n <= 900n; spent += 24n) await ask()
     const refused = await ask().catch((error: unknown) => error as RateLimitError)
     expect(refused).toBeInstanceOf(RateLimitError)
     expect(refused).toMatchObject({ status: 429, code: 'insufficient_quota' })

@@ -15,7 +15,7 @@ const key: ApiKey = {
   id: '00112233aabbccdd',
   name: 'test',
   prefix: 'weft-sk-abc',
-  capMicroUsd: 1000n,
+  capMicroUsd: 10_000n,
   operator: false,
   concurrency: 100,
   requestsPerMinute: 1000,
@@ -56,12 +56,12 @@ async function buy(ports: Awaited<ReturnType<ReturnType<typeof machine>['start']
 describe('reserve', () => {
   test('never lets requests side by side pass the cap together', async () => {
     const { spending } = await machine().start()
-    const amount = { atLeastMicroUsd: 300n, atMostMicroUsd: 300n }
+    const amount = { atLeastMicroUsd: 3000n, atMostMicroUsd: 3000n }
     const tries = await Promise.allSettled(
       Array.from({ length: 10 }, () => spending.reserve(key, amount)),
     )
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
-    expect(await spending.account(key)).toMatchObject({ availableMicroUsd: 100n })
+    expect(await spending.account(key)).toMatchObject({ availableMicroUsd: 1000n })
   })
 
   test('takes more than the least while there is plenty, and gives it back', async () => {
@@ -69,14 +69,14 @@ describe('reserve', () => {
     const plenty = await spending.reserve(key, { atLeastMicroUsd: 50n, atMostMicroUsd: 200n })
     expect(plenty.amountMicroUsd).toBe(200n)
     plenty.release()
-    const first = await spending.reserve(key, { atLeastMicroUsd: 900n, atMostMicroUsd: 3600n })
-    expect(first.amountMicroUsd).toBe(900n)
+    const first = await spending.reserve(key, { atLeastMicroUsd: 9900n, atMostMicroUsd: 36_000n })
+    expect(first.amountMicroUsd).toBe(9900n)
     const held = spending.reserve(key, { atLeastMicroUsd: 101n, atMostMicroUsd: 101n })
     await expect(held).rejects.toMatchObject({ code: 'Gateway.HeldError' })
     first.release()
     first.release()
     expect(await spending.account(key)).toMatchObject({ reservedMicroUsd: 0n })
-    const dear = spending.reserve(key, { atLeastMicroUsd: 1001n, atMostMicroUsd: 1001n })
+    const dear = spending.reserve(key, { atLeastMicroUsd: 10_001n, atMostMicroUsd: 10_001n })
     await expect(dear).rejects.toMatchObject({ code: 'Gateway.CapError' })
   })
 
@@ -136,7 +136,7 @@ describe('a job that is refunded', () => {
     verdict.resolve('refunded')
     await expect
       .poll(() => running.spending.account(key))
-      .toMatchObject({ spentMicroUsd: 0n, availableMicroUsd: 1000n })
+      .toMatchObject({ spentMicroUsd: 0n, availableMicroUsd: 10_000n })
     expect(await at.store.list('gateway-open')).toEqual([])
   })
 })
