@@ -33,7 +33,7 @@ export function createOutbox(ports: createOutbox.Ports, { limit = 2_000 } = {}):
 
   async function send(): Promise<void> {
     // Whoever gave the message goes on first.
-    await undefined
+    await Promise.resolve()
     for (let next = waiting.shift(); next && !closed; next = waiting.shift())
       try {
         await network.publish(next.topic, next.body())

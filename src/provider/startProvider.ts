@@ -91,7 +91,17 @@ export async function startProvider(
   const domain = chain.domain
   const outbox = stack.use(createOutbox({ identity, domain, network, clock, logger }))
   const context: Context = {
-    ...{ identity, chain, network, engine, bulk, clock, logger, settings, journal, book, outbox },
+    identity,
+    chain,
+    network,
+    engine,
+    bulk,
+    clock,
+    logger,
+    settings,
+    journal,
+    book,
+    outbox,
     bids: createBidBook(),
     inTurn: createTurns(),
     signal,
