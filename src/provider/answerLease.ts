@@ -30,9 +30,11 @@ export async function answerLease(
   return await inTurn(`lease ${id}`, async () => {
     const held = book.find(id)
     if (!held) return await open(context, signed, signal)
-    return isRaise(held, lease)
-      ? await raise(context, held, signed, signal)
-      : await again(context, held, signal)
+    checkRaise(held, lease)
+    const { transaction } = held.progress
+    const same = held.deal.lease.signature === signed.signature
+    if (same && transaction && !held.unsecured) return { lease: id, transaction }
+    return await confirm(context, held, { lease: signed, signal })
   })
 }
 
@@ -48,34 +50,25 @@ async function open(
     throw new RefusedError('Provider.BusyError', `All ${settings.maxLeases} leases are taken.`)
   const held = await book.add({ lease, ...entry })
   try {
-    return await confirm(context, held, signal)
+    return await confirm(context, held, { lease, signal })
   } catch (error) {
     if (error instanceof RevertedError) await book.forget(held)
     throw error
   }
 }
 
-/** The lease was sent before: the answer got lost, or the chain could not be reached. */
-async function again(context: Context, held: Held, signal: AbortSignal): Promise<LeaseReply> {
-  const { transaction } = held.progress
-  return transaction ? { lease: held.id, transaction } : await confirm(context, held, signal)
-}
-
-async function confirm(context: Context, held: Held, signal: AbortSignal): Promise<LeaseReply> {
-  const transaction = await bring(context, held.deal.lease, signal)
-  await context.book.change(held, () => ({ transaction }))
-  noteOpen(context, held)
-  return { lease: held.id, transaction }
-}
-
-async function raise(
+/** Also when the lease was raised, or signed anew because the chain has lost it. */
+async function confirm(
   context: Context,
   held: Held,
-  lease: Signed<Lease.Lease>,
-  signal: AbortSignal,
+  { lease, signal }: { lease: Signed<Lease.Lease>; signal: AbortSignal },
 ): Promise<LeaseReply> {
-  const transaction = await bring(context, lease, signal)
+  const isNew = !held.progress.transaction
+  const brought = await bring(context, lease, signal)
+  const transaction = brought === Hex.zero ? (held.progress.transaction ?? Hex.zero) : brought
   await context.book.change(held, () => ({ lease, transaction }))
+  held.unsecured = false
+  if (isNew) noteOpen(context, held)
   return { lease: held.id, transaction }
 }
 
@@ -116,16 +109,14 @@ function covers(
   )
 }
 
-function isRaise({ deal }: Held, lease: Lease.Lease): boolean {
+function checkRaise({ deal }: Held, lease: Lease.Lease): void {
   const { terms, totalMicroUsd, expirySeconds } = deal.lease.message
-  const raises = lease.totalMicroUsd > totalMicroUsd || lease.expirySeconds > expirySeconds
   const lowers = lease.totalMicroUsd < totalMicroUsd || lease.expirySeconds < expirySeconds
   if (lowers || lease.terms !== terms)
     throw new RefusedError(
       'Provider.TermsError',
       'A lease with this nonce is held already; another one may only raise its total or expiry.',
     )
-  return raises
 }
 
 function checkTerms({ bids, clock, settings }: Context, lease: Lease.Lease): BidEntry {

@@ -105,7 +105,12 @@ describe('startProvider', () => {
     await world.drive(buyer.close(lease.id))
     await world.advance(1)
     expect(codes).toEqual([
-      ...['order-bid', 'lease-open', 'job-start', 'job-delivered', 'lease-ready', 'lease-closing'],
+      'order-bid',
+      'lease-open',
+      'job-start',
+      'job-delivered',
+      'lease-ready',
+      'lease-closing',
     ])
   })
 
@@ -301,6 +306,24 @@ describe('a lease', () => {
     expect(await provider.claimables()).toEqual([])
     await world.advance(700_000)
     expect(provider.leases()).toEqual([])
+  })
+
+  test('that the chain has lost is taken again when its buyer signs it anew', async () => {
+    const world = providerWorld()
+    await using provider = await world.start()
+    const buyer = await world.buyer()
+    await world.advance(10_000)
+    const deadline = () => Math.floor(world.clock.now() / 1000) + 30
+    const lease = await world.drive(buyer.open({ lease: { deadlineSeconds: deadline() } }))
+    await world.advance(60_000)
+    world.chain.rollback(65)
+    await world.advance(10_000)
+    const { nonce, expirySeconds } = lease.lease.message
+    const again = buyer.makeLease(lease.bid, { nonce, expirySeconds, deadlineSeconds: deadline() })
+    await world.drive(buyer.send(again))
+    await world.drive(buyer.job(lease.id))
+    expect(world.chain.state().leases.get(lease.id)?.state).toBe('open')
+    expect(provider.leases()).toHaveLength(1)
   })
 
   test('keeps serving while the chain is away', async () => {
