@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 /** What each folder of `src/` may import. Data flows down this list; imports may only flow up it. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   runtime: [],
+  exact: ['runtime'],
   protocol: ['runtime'],
   chain: ['protocol', 'runtime'],
   network: ['protocol', 'runtime'],
