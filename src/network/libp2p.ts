@@ -1,3 +1,4 @@
+import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { topics } from '../protocol/Exchange.ts'
@@ -5,7 +6,7 @@ import type { Identity } from '../protocol/Identity.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
-import { addressBook, isPeerId, peerOf } from './internal/addressBook.ts'
+import { addressBook, isPeerId, isRelayed, peerOf } from './internal/addressBook.ts'
 import { gossip } from './internal/gossip.ts'
 import { keepConnected } from './internal/keepConnected.ts'
 import { linePool, linesLimit, type TakeOptions } from './internal/linePool.ts'
@@ -111,13 +112,37 @@ async function connect(
     .toSorted((a, b) => Number(b.direct) - Number(a.direct))
   if (existing[0]) return { connection: existing[0], reused: true }
   try {
-    const target = addresses.length > 0 ? [...addresses] : id
     const force = avoid?.status === 'open'
-    return { connection: await node.dial(target, { signal, force }), reused: false }
+    return { connection: await dial(node, addresses, id, { signal, force }), reused: false }
   } catch (cause) {
     throw new Network.UnreachableError({ peer, cause })
   }
 }
+
+/** Dials directly, and through a relay when that takes long: who is behind NAT tells its useless addresses too. */
+async function dial(
+  node: Node,
+  addresses: readonly Multiaddr[],
+  peer: PeerId,
+  options: { signal: AbortSignal; force: boolean },
+): Promise<Connection> {
+  const { signal } = options
+  const relayed = addresses.filter(isRelayed)
+  const direct = addresses.filter((address) => !isRelayed(address))
+  if (relayed.length > 0 && direct.length > 0) {
+    const quick = AbortSignal.any([signal, AbortSignal.timeout(directDialMs)])
+    try {
+      return await node.dial(direct, { ...options, signal: quick })
+    } catch {
+      signal.throwIfAborted()
+      return await node.dial(relayed, options)
+    }
+  }
+  return await node.dial(addresses.length > 0 ? [...addresses] : peer, options)
+}
+
+/** How long a direct dial may take when there is a relayed address too. */
+const directDialMs = 1500
 
 function parseBootstrap(address: string) {
   try {

@@ -4,7 +4,7 @@ import * as Identity from '../../protocol/Identity.ts'
 /** Where peers can be dialled, as they said themselves: unproved, so bounded. */
 export type AddressBook = {
   learn(peer: string, addresses: readonly string[]): void
-  /** Dialable addresses, each with the peer id at its end; direct ones first. */
+  /** Dialable addresses, each with the peer id at its end. */
   find(peer: string): readonly Multiaddr[]
 }
 
@@ -28,8 +28,7 @@ export function addressBook(): AddressBook {
       if (known.size > peersLimit) known.delete(known.keys().next().value!)
     },
     find(peer) {
-      const addresses = (known.get(peer) ?? []).flatMap((address) => parse(address, peer) ?? [])
-      return addresses.toSorted((a, b) => Number(isRelayed(a)) - Number(isRelayed(b)))
+      return (known.get(peer) ?? []).flatMap((address) => parse(address, peer) ?? [])
     },
   }
 }
@@ -61,6 +60,6 @@ export function isPeerId(peer: string): boolean {
   }
 }
 
-function isRelayed(address: Multiaddr): boolean {
+export function isRelayed(address: Multiaddr): boolean {
   return address.getComponents().some(({ name }) => name === 'p2p-circuit')
 }
