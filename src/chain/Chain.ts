@@ -25,6 +25,7 @@ export type Chain = AsyncDisposable & {
    * Sends one transaction and resolves when it is in a block.
    *
    * @throws {RevertedError} when a contract refused; nothing changed.
+   * @throws {FeeError} when the account cannot pay the fees; nothing changed.
    * @throws {UnavailableError} when the chain cannot be reached; the action may or may not happen, so look before repeating.
    */
   send(action: Action, options?: { signal?: AbortSignal | undefined }): Promise<Sent>
@@ -175,7 +176,7 @@ export class RevertedError extends BaseError {
     error,
     facts = [],
   }: {
-    action: Action['type']
+    action: Action['type'] | 'deploy'
     error: string
     facts?: readonly string[]
   }) {
@@ -194,6 +195,35 @@ export class UnavailableError extends BaseError {
       metaMessages: [
         `Reason: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`,
         'Fix: check the RPC URL in the network file, and that the node answers.',
+      ],
+    })
+  }
+}
+
+/** Thrown when an account cannot pay the chain's fees; nothing was sent. */
+export class FeeError extends BaseError {
+  override readonly code = 'Chain.FeeError'
+
+  constructor({ account, reason }: { account: Hex.Address; reason: string }) {
+    super('The account cannot pay for a transaction.', {
+      metaMessages: [
+        `Account: ${account}`,
+        `Reason: ${reason}`,
+        "Fix: send some of the chain's own coin to the account. A local network needs none.",
+      ],
+    })
+  }
+}
+
+/** Thrown when the node belongs to another chain than the network does. */
+export class WrongChainError extends BaseError {
+  override readonly code = 'Chain.WrongChainError'
+
+  constructor({ expected, actual }: { expected: number; actual: number }) {
+    super('The node at the RPC URL belongs to another chain.', {
+      metaMessages: [
+        `Chain id: ${actual}, expected ${expected}`,
+        'Fix: correct the RPC URL in the network file.',
       ],
     })
   }

@@ -6,3 +6,6 @@
  */
 export * from './Chain.ts'
 export { memoryChain, type MemoryChain, type Totals } from './memory.ts'
+export { viemChain, readParameters } from './viem.ts'
+export { deploy, type Deployment } from './deploy.ts'
+export { startDevnet, type Devnet, type DevnetOptions } from './devnet.ts'

@@ -1,0 +1,140 @@
+import {
+  createPublicClient,
+  encodeDeployData,
+  getCreateAddress,
+  http,
+  type PublicClient,
+} from 'viem'
+import type * as Domain from '../protocol/Domain.ts'
+import type * as Hex from '../protocol/Hex.ts'
+import type { Identity } from '../protocol/Identity.ts'
+import type { Clock } from '../runtime/Clock.ts'
+import { BaseError } from '../runtime/Errors.ts'
+import { systemClock } from '../runtime/systemClock.ts'
+import { providerRegistry, testUsd, vault } from './artifacts.ts'
+import type { Parameters } from './Chain.ts'
+import { ask } from './viemErrors.ts'
+import { viemSender } from './viemSender.ts'
+
+/** The contracts of a network: all that `viemChain` needs to know of them. */
+export type Deployment = { readonly domain: Domain.Domain; readonly parameters: Parameters }
+
+/**
+ * Puts the contracts on a chain, from the first three transactions of `deployer`, which decide their
+ * addresses; so the account must be fresh, and calling again with the same account changes nothing.
+ *
+ * @throws {DeploymentError} when the account has sent other transactions, or deployed with other constants.
+ * @throws {UnavailableError} when the node does not answer.
+ */
+export async function deploy(options: deploy.Options): Promise<Deployment> {
+  const { rpcUrl, deployer, clock = systemClock(), signal } = options
+  const { withdrawalDelaySeconds = 3600, unbondingDelaySeconds = 7200 } = options
+  const { evidenceWindowSeconds = Math.floor(unbondingDelaySeconds / 2) } = options
+  const court = options.court ?? deployer.address
+  const client = createPublicClient({ transport: http(rpcUrl, { retryCount: 0 }), cacheTime: 0 })
+  const chainId = await ask({ clock, signal }, () => client.getChainId())
+  const sender = viemSender(
+    { client, clock, identity: deployer },
+    { chainId, confirmations: 1, timeoutMs: 60_000 },
+  )
+  const [usd, registry, vaultAddress] = addressesOf(deployer.address, options.usd !== undefined)
+  const token = options.usd ?? usd
+  const parameters = { usd: token, registry, withdrawalDelaySeconds, unbondingDelaySeconds }
+  const delays = [BigInt(unbondingDelaySeconds), BigInt(evidenceWindowSeconds)] as const
+
+  const steps = [
+    { address: token, data: encodeDeployData({ ...testUsd }) },
+    {
+      address: registry,
+      data: encodeDeployData({ ...providerRegistry, args: [token, court, ...delays] }),
+    },
+    {
+      address: vaultAddress,
+      data: encodeDeployData({ ...vault, args: [token, BigInt(withdrawalDelaySeconds)] }),
+    },
+  ]
+  for (const { address, data } of steps) {
+    if (await ask({ clock, signal }, () => hasCode(client, address))) continue
+    await sender.send('deploy', { data }, { signal })
+    if (!(await ask({ clock, signal }, () => hasCode(client, address))))
+      throw new DeploymentError({ reason: `${address} is not where the contract went` })
+  }
+  const deployment = { domain: { chainId, vault: vaultAddress }, parameters }
+  await ask({ clock, signal }, () => check(client, deployment, court))
+  return deployment
+}
+
+export declare namespace deploy {
+  type Options = {
+    rpcUrl: string
+    /** A fresh account; a local chain asks no fees of it. */
+    deployer: Identity
+    /** Who may slash. @default the deployer */
+    court?: Hex.Address | undefined
+    /** The stable token that is there already. @default a test token of our own, made here */
+    usd?: Hex.Address | undefined
+    /** @default 3600 */
+    withdrawalDelaySeconds?: number | undefined
+    /** @default 7200 */
+    unbondingDelaySeconds?: number | undefined
+    /** @default half the unbonding delay */
+    evidenceWindowSeconds?: number | undefined
+    clock?: Clock | undefined
+    signal?: AbortSignal | undefined
+  }
+}
+
+function addressesOf(from: Hex.Address, hasToken: boolean) {
+  const nonces = hasToken ? [0n, 0n, 1n] : [0n, 1n, 2n]
+  return nonces.map((nonce) => getCreateAddress({ from, nonce }).toLowerCase()) as [
+    Hex.Address,
+    Hex.Address,
+    Hex.Address,
+  ]
+}
+
+async function hasCode(client: PublicClient, address: Hex.Address): Promise<boolean> {
+  const code = await client.getCode({ address })
+  return code !== undefined && code !== '0x'
+}
+
+/** The constants on the chain are those that were asked for. */
+async function check(
+  client: PublicClient,
+  { domain, parameters }: Deployment,
+  court: Hex.Address,
+): Promise<void> {
+  const atVault = { address: domain.vault, abi: vault.abi } as const
+  const atRegistry = { address: parameters.registry, abi: providerRegistry.abi } as const
+  const actual = {
+    usd: (await client.readContract({ ...atVault, functionName: 'usd' })).toLowerCase(),
+    court: (await client.readContract({ ...atRegistry, functionName: 'court' })).toLowerCase(),
+    withdrawal: await client.readContract({ ...atVault, functionName: 'withdrawalDelay' }),
+    unbonding: await client.readContract({ ...atRegistry, functionName: 'unbondingDelay' }),
+  }
+  const expected = {
+    usd: parameters.usd,
+    court,
+    withdrawal: BigInt(parameters.withdrawalDelaySeconds),
+    unbonding: BigInt(parameters.unbondingDelaySeconds),
+  }
+  for (const name of ['usd', 'court', 'withdrawal', 'unbonding'] as const)
+    if (actual[name] !== expected[name])
+      throw new DeploymentError({
+        reason: `${name} is ${actual[name]} on the chain, not ${expected[name]}`,
+      })
+}
+
+/** Thrown when the contracts cannot be put where they belong, or others are there. */
+export class DeploymentError extends BaseError {
+  override readonly code = 'Chain.DeploymentError'
+
+  constructor({ reason }: { reason: string }) {
+    super('The contracts cannot be deployed.', {
+      metaMessages: [
+        `Reason: ${reason}`,
+        'Fix: deploy from a fresh account, or delete the state of the local chain.',
+      ],
+    })
+  }
+}
