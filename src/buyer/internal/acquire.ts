@@ -1,6 +1,7 @@
 import type * as Completion from '../../protocol/Completion.ts'
 import type * as Hex from '../../protocol/Hex.ts'
 import type { Reason } from '../../protocol/Exchange.ts'
+import type * as Offer from '../../protocol/Offer.ts'
 import { BusyError, NoProviderError, type Refusal } from '../Buyer.ts'
 import type { OfferBook } from '../offerBook.ts'
 import { raisesLimit, type Wanted } from '../requestBids.ts'
@@ -16,7 +17,7 @@ import {
   type Held,
 } from './held.ts'
 import { close, raise, type Probe } from './lifecycle.ts'
-import { concerns, openLeases, serves, type Round } from './openLeases.ts'
+import { concerns, openLeases, serves, unusable, type Round } from './openLeases.ts'
 import { drainMs } from './tend.ts'
 
 /** A place in a lease for one job; `release` gives it back, and the money held for it. */
@@ -169,6 +170,9 @@ export function createDesk(
     })
   }
 
+  const refuse = (need: Need, round: Round | undefined) =>
+    refused(context, need, { round, offers: ports.book.current() })
+
   return {
     ensure,
     async acquire(need) {
@@ -186,13 +190,13 @@ export function createDesk(
           if (held) return place(held, need.request)
           const market = marketOf(need.wanted)
           if (!hopeful(need) && (asked || market.last) && !market.running)
-            throw refused(context, need, market.last)
+            throw refuse(need, market.last)
           asked = true
           await waitABit(signal)
         }
       } catch (error) {
         if (error !== timeUp) throw error
-        throw refused(context, need, marketOf(need.wanted).last)
+        throw refuse(need, marketOf(need.wanted).last)
       } finally {
         queued--
         deadline.abort()
@@ -233,12 +237,16 @@ function grow(context: Context, held: Held, costMicroUsd: bigint): void {
     close(context, held, { code: 'Buyer.LeaseSpent', message: 'What it reserves is spent.' })
 }
 
-function refused(context: Context, need: Need, round: Round | undefined): NoProviderError {
+function refused(
+  context: Context,
+  need: Need,
+  { round, offers }: { round: Round | undefined; offers: readonly Offer.Offer[] },
+): NoProviderError {
   const { wanted, tried, maxMicroUsd, request } = need
   const refusals = new Map<Hex.Address, readonly Reason[]>()
   for (const { provider, reasons } of round?.refusals ?? []) refusals.set(provider, reasons)
   for (const held of context.leases.values()) {
-    if (!concerns(held, wanted)) continue
+    if (!concerns(held, wanted) || held.state === 'closing') continue
     const cost = worstCostMicroUsd(held, request)
     refusals.set(providerOf(held), [
       maxMicroUsd !== undefined && cost > maxMicroUsd
@@ -251,6 +259,10 @@ function refused(context: Context, need: Need, round: Round | undefined): NoProv
             message: `Its lease is ${held.state}, has ${availableMicroUsd(held)} micro-USD left for a job of up to ${cost}.`,
           },
     ])
+  }
+  for (const { provider } of offers) {
+    const excluded = unusable(context, wanted, provider)
+    if (excluded?.code === 'Buyer.ProviderExcluded') refusals.set(provider, [excluded])
   }
   for (const [provider, reason] of tried) refusals.set(provider, [reason])
   const list: Refusal[] = [...refusals].map(([provider, reasons]) => ({ provider, reasons }))

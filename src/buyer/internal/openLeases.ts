@@ -83,7 +83,11 @@ export async function openLeases(
 }
 
 /** Why a provider is not even asked. */
-function unusable(context: Context, wanted: Wanted, provider: Hex.Address): Reason | undefined {
+export function unusable(
+  context: Context,
+  wanted: Wanted,
+  provider: Hex.Address,
+): Reason | undefined {
   const excluded = context.providers.excluded(provider)
   if (excluded)
     return {
