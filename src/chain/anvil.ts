@@ -41,7 +41,7 @@ export async function startAnvil(
     await endOrphan(pidPath(statePath), { clock })
     recoverState(statePath)
   }
-  const port = options.port ?? (await freePort())
+  const port = options.port || (await freePort())
   const child = spawn(binary, argumentsOf({ ...options, port, chainId }), {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,

@@ -25,9 +25,7 @@ export function explorerCommand(): Command {
           ),
         )
         const { host, port } = options
-        const explorer = stack.use(
-          await startExplorer({ indexer, clock, logger }, { host, port }),
-        )
+        const explorer = stack.use(await startExplorer({ indexer, clock, logger }, { host, port }))
         if (options.json) console.log(JSON.stringify({ ready: 'explorer', url: explorer.url }))
         else console.log(`The network can be seen at ${explorer.url}`)
         await runUntilStopped(stack, options)

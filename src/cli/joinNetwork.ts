@@ -58,7 +58,7 @@ export function withPartyOptions(command: Command): Command {
     )
     .option(
       '--listen <multiaddr...>',
-      'addresses to listen on (default: any port, every interface)',
+      'addresses to listen on (default: a free port on every interface)',
     )
     .option('--log-level <level>', 'debug, info, warn, error or silent', 'warn')
     .option('--json', 'print JSON lines for machines')

@@ -8,6 +8,7 @@ import { demoCommand } from './demo.ts'
 import { depositCommand } from './deposit.ts'
 import { doctorCommand } from './doctor.ts'
 import { explorerCommand } from './explorer.ts'
+import { faucetCommand } from './faucet.ts'
 import { gatewayCommand } from './gateway.ts'
 import { keysCommand } from './keys.ts'
 import { offersCommand } from './offers.ts'
@@ -30,7 +31,13 @@ export function program(): Command {
   root.commandsGroup('Sell and check:')
   for (const create of [provideCommand, validateCommand, receiptCommand]) root.addCommand(create())
   root.commandsGroup('Money:')
-  for (const create of [accountCommand, balanceCommand, depositCommand, withdrawCommand])
+  for (const create of [
+    accountCommand,
+    balanceCommand,
+    depositCommand,
+    withdrawCommand,
+    faucetCommand,
+  ])
     root.addCommand(create())
   root.commandsGroup('Run parts of a network:')
   for (const create of [chainCommand, bootstrapCommand, explorerCommand, doctorCommand])

@@ -26,6 +26,7 @@ type ProvideOptions = PartyOptions & {
   region: string
   threads: number
   bulkHost: string
+  claimAfter: number
 }
 
 /** `weft provide`: sells completions of a model file or of an OpenAI-compatible server. */
@@ -55,6 +56,12 @@ export function provideCommand(): Command {
     )
     .option('--stake <usd>', 'stable money to stake when registering', parseUsd, 0n)
     .option('--region <name>', 'where the machine stands', '')
+    .option(
+      '--claim-after <seconds>',
+      'the longest a payment waits for a batch',
+      parseInteger({ min: 1, max: 86_400 }),
+      30,
+    )
     .option('--bulk-host <address>', 'address others fetch the model file from', '127.0.0.1')
     .option('--cheat-with <file>', "for testing validators: answer with this file's model instead")
     .action((options: ProvideOptions) =>
@@ -76,10 +83,10 @@ export function provideCommand(): Command {
           await startProvider(
             { identity, chain, network, engine, store, clock, random, logger, bulk },
             {
-              prices: {
+              prices: () => ({
                 inputMicroUsdPerMillion: options.priceInput,
                 outputMicroUsdPerMillion: options.priceOutput,
-              },
+              }),
               concurrency: options.concurrency,
               hardware: await detectHardware(),
               region: options.region,
@@ -87,7 +94,12 @@ export function provideCommand(): Command {
             },
           ),
         )
-        stack.use(await startSettlement({ chain, store, clock, logger, identity, provider }))
+        stack.use(
+          await startSettlement(
+            { chain, clock, logger, claimables: () => provider.claimables() },
+            { intervalMs: 2_000, maxAgeMs: options.claimAfter * 1000 },
+          ),
+        )
         const models = engine.models.map((model) => model.id)
         if (options.json)
           console.log(JSON.stringify({ ready: 'provider', address: identity.address, models }))

@@ -69,7 +69,6 @@ export async function startLocalNetwork(
   const { chain, file } = await say.step('chain and contracts are up', async () => {
     const port = await freePort()
     const network = join(home, 'network.json')
-    const funds = [...paid, validator].flatMap(({ address }) => ['--fund', address])
     const mints = paid.flatMap(({ address }) => ['--mint', `${address}=${walletMicroUsd}`])
     await supervisor.start('chain', [
       'chain',
@@ -79,7 +78,6 @@ export async function startLocalNetwork(
       network,
       '--port',
       `${port}`,
-      ...funds,
       ...mints,
     ])
     return {
@@ -116,6 +114,8 @@ export async function startLocalNetwork(
           stakeUsd,
           '--region',
           'local',
+          '--claim-after',
+          '3',
           ...providerArguments(models, index),
         ]),
       ),
