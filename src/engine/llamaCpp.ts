@@ -62,7 +62,6 @@ export async function llamaCppEngine(options: llamaCppEngine.Options): Promise<E
     id: options.id ?? basename(path).replace(/\.gguf$/i, ''),
     contextTokens,
     template: Gguf.text(header, 'tokenizer.chat_template'),
-    vocabulary: vocabularySize(header),
   }
   // The first context is opened now, so that a model that does not fit is refused here.
   await using _ = await slots.acquire({})
@@ -150,12 +149,13 @@ type Runtime = {
   readonly id: string
   readonly contextTokens: number
   readonly template: string | undefined
-  readonly vocabulary: number
 }
 
 /** llama.cpp evaluates at most this many tokens at once; prompts are always cut at its multiples. */
 const batchTokens = 512
 const candidateLimit = 1024
+/** Tokens held back at most while they are no whole characters. */
+const heldTokens = 16
 
 async function* complete(
   runtime: Runtime,
@@ -165,6 +165,7 @@ async function* complete(
   signal.throwIfAborted()
   if (request.model !== runtime.id)
     throw new UnknownModelError({ model: request.model, models: [runtime.id] })
+  if (runtime.model.disposed) throw new EngineError('The engine has been closed.')
   const prompt = tokenize(runtime, request.input)
   const { maxTokens } = request
   const { contextTokens } = runtime
@@ -219,7 +220,7 @@ async function* generate(
   request: Completion.Request,
   signal: AbortSignal,
 ): AsyncGenerator<Generated> {
-  const wanted = wantedScores(runtime, request)
+  const wanted = wantedScores(request)
   try {
     await sequence.clearHistory()
     const lastBatch = Math.floor((prompt.length - 1) / batchTokens) * batchTokens
@@ -248,13 +249,21 @@ async function* generate(
   }
 }
 
-/** Greedy answers need the best token only; everything else the scores of the most likely ones. */
-function wantedScores({ vocabulary }: Runtime, request: Completion.Request) {
-  const options = { temperature: 0 }
-  if (request.temperatureMicro === 0 && request.logprobs === 0) return { token: true, options }
-  const logits =
-    vocabulary <= candidateLimit ? true : { filter: { tokens: [], includeTop: candidateLimit } }
-  return { logits, totalLogitWeight: request.logprobs > 0, options }
+/**
+ * Greedy answers need the best token only, sampled ones the scores of the most likely, which are
+ * quick to find; log-probabilities also need the whole vocabulary's weight, which takes a full sort.
+ * A temperature of 1 here leaves the scores as they are.
+ */
+function wantedScores(request: Completion.Request) {
+  if (request.logprobs > 0)
+    return {
+      logits: { filter: { tokens: [], includeTop: candidateLimit } },
+      totalLogitWeight: true,
+      options: { temperature: 0 },
+    }
+  if (request.temperatureMicro === 0) return { token: true, options: { temperature: 0 } }
+  const options = { temperature: 1, topK: candidateLimit, topP: 1, minP: 0, seed: 0 }
+  return { logits: true, options }
 }
 
 function choose(
@@ -289,7 +298,10 @@ function logprobOf(
   return { ...describe(scores.chosen), top: sorted.slice(0, count).map(describe) }
 }
 
-/** Joins tokens until their bytes are whole characters; a character has four bytes at most. */
+/**
+ * Joins tokens until their bytes are whole characters. A character has four bytes at most; bytes that
+ * are none at all would be held back for ever, so a run of them is let through after a while.
+ */
 function pieceStream(model: LlamaModel, prompt: readonly Token[]) {
   let before = prompt.slice(-4)
   let tokens: Token[] = []
@@ -307,7 +319,7 @@ function pieceStream(model: LlamaModel, prompt: readonly Token[]) {
       tokens.push(token)
       if (logprob) logprobs.push(logprob)
       const made = text()
-      return made.endsWith('\ufffd') && tokens.length < 4 ? undefined : take(made)
+      return made.endsWith('\ufffd') && tokens.length < heldTokens ? undefined : take(made)
     },
     end: () => (tokens.length > 0 ? take(text()) : undefined),
   }
@@ -337,8 +349,8 @@ async function openSequence(
 ): Promise<LlamaContextSequence & AsyncDisposable> {
   try {
     const context = await model.createContext({
-      // One more than can be asked for: the runtime makes room when only one place is left.
-      contextSize: options.contextTokens + 1,
+      // The runtime keeps one place free, and the last token of an answer needs none.
+      contextSize: options.contextTokens,
       batchSize: batchTokens,
       sequences: 1,
       flashAttention: false,
@@ -388,11 +400,6 @@ async function hashFile(path: string): Promise<Hex.Hex> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
   return `0x${hash.digest('hex')}`
-}
-
-function vocabularySize(header: Gguf.Gguf): number {
-  const tokens = header.metadata.get('tokenizer.ggml.tokens')
-  return Array.isArray(tokens) ? tokens.length : Infinity
 }
 
 /** Thrown when llama.cpp cannot run here. */
