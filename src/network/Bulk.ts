@@ -1,4 +1,4 @@
-import { BaseError } from '../runtime/Errors.ts'
+import { BaseError, messageOf } from '../runtime/Errors.ts'
 import type * as Hex from '../protocol/Hex.ts'
 
 /**
@@ -8,12 +8,13 @@ import type * as Hex from '../protocol/Hex.ts'
 export type Bulk = AsyncDisposable & {
   /** Where others fetch from us. */
   readonly source: Source
-  /** Offers a file; returns the SHA-256 of its bytes. */
+  /** Offers a file for as long as it does not change; returns the SHA-256 of its bytes. */
   share(path: string): Promise<Hex.Hex>
   /**
    * Fetches content into `path`, resuming what an earlier call left, and checks every chunk.
    *
-   * @throws {UnavailableError} when no source has it whole and right.
+   * @throws {UnavailableError} when no source has it whole and right; what was right is kept for the next call.
+   * @throws {WriteError} when the disk does not take it.
    */
   fetch(
     hash: Hex.Hex,
@@ -42,6 +43,22 @@ export class UnavailableError extends BaseError {
   constructor({ hash, reasons }: { hash: Hex.Hex; reasons: readonly string[] }) {
     super('No source delivered the content.', {
       metaMessages: [`SHA-256: ${hash}`, ...reasons],
+    })
+  }
+}
+
+/** Thrown when content cannot be written to disk, for instance because it is full. */
+export class WriteError extends BaseError {
+  override readonly code = 'Bulk.WriteError'
+
+  constructor({ path, cause }: { path: string; cause: unknown }) {
+    super('The content could not be written.', {
+      cause,
+      metaMessages: [
+        `File: ${path}`,
+        `Reason: ${messageOf(cause)}`,
+        'Fix: free some disk space and try again; what has arrived is kept.',
+      ],
     })
   }
 }
