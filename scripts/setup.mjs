@@ -1,7 +1,8 @@
-// Installs what package-lock.json says when it is newer than node_modules. Runs before `npm start` and
-// `npm test`, on any Node from 18 up; everything after it runs on the Node 24 that is installed here.
+// Installs what package-lock.json says when it is newer than node_modules, and builds the explorer's page
+// when its source is newer. Runs before `npm start` and `npm test`, on any Node from 18 up; everything
+// after it runs on the Node 24 that is installed here.
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -15,6 +16,31 @@ if (!existsSync(marker) || statSync(lock).mtimeMs > statSync(marker).mtimeMs) {
   console.error('weft: dependencies are installed.')
 }
 
+const page = join(root, 'explorer')
+const built = join(page, 'dist', 'index.html')
+const sources = ['src', 'public', 'index.html', 'vite.config.ts', 'package.json']
+
+if (!existsSync(built) || sources.some((name) => newest(join(page, name)) > newest(built))) {
+  console.error("weft: building the explorer's page ...")
+  run('npm', [
+    'run',
+    'build',
+    '--workspace',
+    '@weft/explorer',
+    '--silent',
+    '--',
+    '--logLevel',
+    'warn',
+  ])
+}
+
+/** When the newest file of a folder, or the file itself, was written. */
+function newest(path) {
+  const { mtimeMs } = statSync(path)
+  if (!statSync(path).isDirectory()) return mtimeMs
+  return Math.max(mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
 function run(command, args) {
   const { status, error } = spawnSync(command, args, {
     cwd: root,
@@ -25,6 +51,10 @@ function run(command, args) {
   console.error(
     `weft: \`${command} ${args.join(' ')}\` failed${error ? `: ${error.message}` : ''}.`,
   )
-  console.error('Fix: check that npm can reach its registry, then run the command again.')
+  console.error(
+    args[0] === 'ci'
+      ? 'Fix: check that npm can reach its registry, then run the command again.'
+      : 'Fix: read the lines above; `npm ci` repairs a broken installation.',
+  )
   process.exit(status ?? 1)
 }

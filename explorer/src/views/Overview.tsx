@@ -1,0 +1,184 @@
+import { useMemo, useState } from 'preact/hooks'
+import type * as Api from '../../../src/indexer/Api.ts'
+import { count, plural } from '../format.ts'
+import { useData, useNow } from '../live.ts'
+import { Chart, type Series } from '../parts/Chart.tsx'
+import { Cloth } from '../parts/Cloth.tsx'
+import { JobsTable } from '../parts/JobsTable.tsx'
+import { ConservationCheck, MoneyFlow } from '../parts/MoneyFlow.tsx'
+import { Card, Empty, Loaded, Page } from '../parts/Page.tsx'
+
+/** The network in one glance. */
+export function Overview() {
+  const network = useData<Api.Network>('/api/network')
+  const jobs = useData<Api.Page<Api.Job>>('/api/jobs?limit=12')
+  const [minutes, setMinutes] = useState('15')
+  const activity = useData<Api.Activity>(`/api/activity?minutes=${minutes}`)
+  const now = useNow()
+  return (
+    <Page
+      title="Weft"
+      heading={
+        <>
+          An open market for AI compute in which every result carries evidence that{' '}
+          <em>someone else can check.</em>
+        </>
+      }
+    >
+      <Loaded of={network}>{(data) => <Counters network={data} />}</Loaded>
+      <Card title="The cloth" aside={<p class="aside">newest jobs, one stitch each</p>}>
+        <Loaded of={activity}>
+          {({ threads }) => (threads.length > 0 ? <Cloth threads={threads} /> : <NoJobs />)}
+        </Loaded>
+      </Card>
+      <Card title="Money" aside={<a href="#/money">All movements</a>}>
+        <Loaded of={network}>
+          {({ money, conservation }) => (
+            <>
+              <MoneyFlow totals={money} />
+              <ConservationCheck totals={money} check={conservation} />
+            </>
+          )}
+        </Loaded>
+      </Card>
+      <Card title="Work" aside={<Range value={minutes} onChange={setMinutes} />}>
+        <Loaded of={activity}>{(data) => <Work activity={data} />}</Loaded>
+      </Card>
+      <Card title="Newest jobs" aside={<a href="#/jobs">All jobs</a>}>
+        <Loaded of={jobs}>
+          {({ rows }) =>
+            rows.length > 0 ? (
+              <JobsTable jobs={rows} now={now} caption="The newest jobs" />
+            ) : (
+              <NoJobs />
+            )
+          }
+        </Loaded>
+      </Card>
+    </Page>
+  )
+}
+
+/** What to do when the network is still quiet. */
+export function NoJobs() {
+  return (
+    <Empty title="No job has run yet.">
+      <p>
+        Send the gateway a request, for instance with <code>weft ask "Hello"</code>, and it appears
+        here by itself.
+      </p>
+    </Empty>
+  )
+}
+
+function Counters({ network }: { network: Api.Network }) {
+  const { providers, jobs, checks, tokens, leases } = network
+  const items = [
+    [
+      'Providers online',
+      count(providers.online),
+      `of ${count(providers.known)} known`,
+      '#/providers',
+      '',
+    ],
+    [
+      'Jobs delivered',
+      count(jobs.delivered),
+      [
+        jobs.running > 0 && `${count(jobs.running)} running`,
+        jobs.failed > 0 && `${count(jobs.failed)} failed`,
+        `${plural(jobs.probes, 'free probe')}`,
+      ]
+        .filter(Boolean)
+        .join(', '),
+      '#/jobs',
+      '',
+    ],
+    ['Verified', count(checks.verified), 'by a validator', '#/jobs', 'good'],
+    [
+      'Rejected',
+      count(checks.rejected),
+      'and not paid',
+      '#/jobs',
+      checks.rejected > 0 ? 'bad' : '',
+    ],
+    ['Tokens written', count(tokens.output), `${count(tokens.input)} read`, '#/jobs', ''],
+    ['Leases open', count(leases.open), `${count(leases.settled)} settled`, '#/leases', ''],
+  ] as const
+  return (
+    <ul class="counters">
+      {items.map(([label, value, note, href, tone]) => (
+        <li key={label}>
+          <a href={href}>
+            <span class="counter-label">{label}</span>
+            <b class={tone}>{value}</b>
+            <span class="counter-note">{note}</span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Range({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  return (
+    <fieldset class="choice">
+      <legend class="hidden">Time shown</legend>
+      {[
+        ['15', '15 min'],
+        ['60', '1 h'],
+        ['360', '6 h'],
+        ['1440', '24 h'],
+      ].map(([minutes, label]) => (
+        <label key={minutes}>
+          <input
+            type="radio"
+            name="range"
+            checked={value === minutes}
+            onChange={() => onChange(minutes!)}
+          />
+          <span>{label}</span>
+        </label>
+      ))}
+    </fieldset>
+  )
+}
+
+function Work({ activity }: { activity: Api.Activity }) {
+  const { points } = activity
+  const times = useMemo(() => points.map(({ at }) => at), [points])
+  const series = useMemo(
+    (): readonly Series[] => [
+      {
+        label: 'tokens written',
+        values: points.map(({ tokens }) => tokens),
+        colour: 'thread-a',
+        shape: 'bars',
+        format: count,
+      },
+      {
+        label: 'jobs',
+        values: points.map(({ jobs }) => jobs),
+        colour: 'thread-c',
+        shape: 'line',
+        format: (value) => (Number.isInteger(value) ? count(value) : ''),
+      },
+    ],
+    [points],
+  )
+  const jobs = points.reduce((sum, point) => sum + point.jobs, 0)
+  const tokens = points.reduce((sum, point) => sum + point.tokens, 0)
+  if (jobs === 0)
+    return (
+      <Empty title="Nothing was delivered in this time.">
+        <p>Choose a longer time above, or send the gateway a request.</p>
+      </Empty>
+    )
+  return (
+    <Chart
+      times={times}
+      series={series}
+      summary={`${plural(jobs, 'job')} and ${plural(tokens, 'token')} in this time.`}
+    />
+  )
+}
