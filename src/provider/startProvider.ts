@@ -43,7 +43,7 @@ export type Provider = AsyncDisposable & {
   /** Leases that are not settled. */
   leases(): readonly LeaseView[]
   /** What settlement has to do, lease by lease. A lease that is to be released takes no voucher any more. */
-  claimables(): Promise<readonly Claimable[]>
+  readonly claimables: () => Promise<readonly Claimable[]>
   /** Compares with the chain now, instead of at the next interval. */
   reconcile(): Promise<void>
 }

@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { failingEngine, honestEngine, talkativeEngine } from '../../test/engines.ts'
+import { vanishingEngine, wordModel, wordRequest } from '../../test/engines.ts'
+import * as Completion from '../protocol/Completion.ts'
+import * as Hex from '../protocol/Hex.ts'
+import { compareRuns, obstacle, rerun, type Run } from './rerun.ts'
+
+const { signal } = new AbortController()
+const own: Run = {
+  output: { text: 'a loom', tokenIds: [0, 1], finishReason: 'length' },
+  usage: { inputTokens: 3, outputTokens: 2 },
+}
+const served = (output: Partial<Completion.Output> = {}, usage: Partial<Completion.Usage> = {}) => {
+  const whole = { ...own.output, ...output }
+  const receipt = { output: Completion.hashOutput(whole), ...own.usage, ...usage }
+  return compareRuns(receipt, whole, own)
+}
+
+describe('compareRuns', () => {
+  test('finds an equal run valid', () => {
+    expect(served()).toEqual({
+      outcome: 'valid',
+      reason: 'Rerun.Equal',
+      output: Completion.hashOutput(own.output),
+    })
+  })
+
+  test('finds other text, other tokens and another end invalid', () => {
+    expect(served({ text: 'a loam', tokenIds: [0, 9] })).toMatchObject({
+      outcome: 'invalid',
+      reason: 'Rerun.OutputDiffers',
+    })
+    expect(served({ tokenIds: [0, 9] }).reason).toBe('Rerun.TokensDiffer')
+    expect(served({ finishReason: 'stop' }).reason).toBe('Rerun.FinishReasonDiffers')
+  })
+
+  test('finds tokens that were counted wrongly invalid', () => {
+    expect(served({}, { inputTokens: 4 }).reason).toBe('Rerun.InputTokensDiffer')
+    expect(served({}, { outputTokens: 3 }).reason).toBe('Rerun.OutputTokensDiffer')
+  })
+})
+
+describe('obstacle', () => {
+  const { id: model, weights, quantisation, build: engine } = wordModel
+  const receipt = { model, weights, quantisation, engine }
+
+  test('finds none for the same weights and build', () => {
+    expect(obstacle(receipt, [wordModel])).toBeUndefined()
+  })
+
+  test('says what is missing', () => {
+    expect(obstacle({ ...receipt, weights: Hex.zero }, [wordModel])).toBe('Rerun.WeightsUnknown')
+    expect(obstacle({ ...receipt, model: 'other' }, [wordModel])).toBe('Rerun.ModelNotHere')
+    const weights = Hex.sha256('other')
+    expect(obstacle({ ...receipt, weights }, [wordModel])).toBe('Rerun.WeightsNotHere')
+    expect(obstacle({ ...receipt, engine: 'words 2' }, [wordModel])).toBe('Rerun.BuildDiffers')
+  })
+})
+
+describe('rerun', () => {
+  test('gathers what the engine makes', async () => {
+    const run = await rerun(honestEngine(), wordRequest(), { signal })
+    expect(run.output.tokenIds).toHaveLength(run.usage.outputTokens)
+    expect(await rerun(honestEngine(), wordRequest(), { signal })).toEqual(run)
+  })
+
+  test.each([
+    ['fails', failingEngine],
+    ['vanishes', vanishingEngine],
+    ['talks too much', talkativeEngine],
+  ])('says so when our own engine %s', async (_, create) => {
+    await expect(rerun(create(), wordRequest(), { signal })).rejects.toMatchObject({
+      code: 'Rerun.EngineFailed',
+    })
+  })
+
+  test('stops when it is aborted', async () => {
+    const aborted = { signal: AbortSignal.abort(new Error('enough')) }
+    await expect(rerun(honestEngine(), wordRequest(), aborted)).rejects.toMatchObject({
+      code: 'Rerun.EngineFailed',
+    })
+  })
+})
