@@ -4,9 +4,11 @@ import { BaseError } from '../runtime/Errors.ts'
  * What a `map` op computes for one element: a straight-line program on 32-bit registers. The first
  * registers are the inputs, the next the constants, then one for each instruction.
  *
- * Every instruction is exact by definition (EXACT.md section 2): IEEE-754 binary32, nearest even, no
- * flush inside a program. `min` and `max` are WebAssembly's: NaN when either is NaN, -0 below +0.
- * Comparisons give all ones or all zeros. Integer instructions wrap modulo 2^32; shifts count modulo 32.
+ * Every instruction is exact by definition (SPEC.md): IEEE-754 binary32, nearest even, no flush inside
+ * a program. An instruction with an f32 result (fma to max, float) that is NaN gives 0x7fc00000, so
+ * that an instruction on bits never sees a machine's own NaN. `min` and `max` are WebAssembly's: NaN
+ * when either is NaN, -0 below +0. Comparisons give all ones or all zeros, zeros when either is NaN;
+ * -0 equals +0. Integer instructions wrap modulo 2^32; shifts count modulo 32.
  */
 export type Program = {
   /** How many inputs it reads, 0 to 4. */

@@ -210,6 +210,11 @@ export function count(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 
+/** How many bytes a value takes. */
+export function byteLength({ dtype, shape }: { dtype: DType; shape: Shape }): number {
+  return count(shape) * (dtype === 'i8' ? 1 : 4)
+}
+
 /** Whether two lists of numbers are equal. */
 export function same(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis])
