@@ -15,6 +15,7 @@ export type Network = AsyncDisposable & {
   /**
    * Sends one message, when the first reply is asked for, and yields the replies as they come.
    * Ending the iteration early, or aborting, tells the peer to stop; an aborted iteration throws the signal's reason.
+   * The peer may hear a request twice: it is sent once more when a connection breaks before the first reply.
    *
    * @throws {UnreachableError} when the peer cannot be dialled or goes away. Ourselves we cannot reach.
    * @throws {TimeoutError} when the peer is silent for longer than `idleTimeoutMs`.

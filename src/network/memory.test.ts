@@ -73,6 +73,22 @@ describe('memoryNetwork', () => {
     expect(aborts).toEqual(['b'])
   })
 
+  test('lets a peer hear a request twice', async () => {
+    const { clock, a, peers } = world({ delayMs: [10, 10], repeatRate: 1 })
+    const signals: AbortSignal[] = []
+    peers.b.handle('/once', async function* (body, { signal }) {
+      signals.push(signal)
+      await clock.sleep(100)
+      yield body
+    })
+
+    const answer = ask(a, 'b', '/once', Uint8Array.of(7))
+    await clock.run(clock.now() + 1000)
+
+    expect(await answer).toEqual(Uint8Array.of(7))
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
+  })
+
   test('lets a stream fall silent when it loses a message', async () => {
     const { clock, a, peers } = world({ lossRate: 1 })
     serveCount(peers.b)

@@ -28,6 +28,8 @@ export type Faults = {
   readonly duplicationRate?: number | undefined
   /** Chance that a stream breaks at a message. @default 0 */
   readonly breakRate?: number | undefined
+  /** Chance that a request is heard twice: its first connection breaks before the first reply. @default 0 */
+  readonly repeatRate?: number | undefined
 }
 
 /** Creates a network without peers and without faults. */
@@ -188,9 +190,10 @@ function open(
     if (cancelled) return
     const handler = callee.handlers.get(protocol)
     if (!handler) return replies.end(new Network.NoHandlerError({ peer: to, protocol }))
-    stream = { caller, callee, replies, stop: new AbortController(), state: 'open' }
-    caller.streams.add(stream)
-    callee.streams.add(stream)
+    await maybeRepeat(world, caller, callee, handler, body)
+    if (!callee.alive) return replies.end(unreachable())
+    stream = connect(caller, callee, replies)
+    if (cancelled) return sever(stream)
     if (!stumbles(world, stream)) await pump(world, stream, handler, body)
   }
 
@@ -201,6 +204,29 @@ function open(
       if (stream && stream.state !== 'closed') hangUp(world, stream)
     },
   }
+}
+
+function connect(caller: Peer, callee: Peer, replies: Inbox<Reply>): Stream {
+  const stream: Stream = { caller, callee, replies, stop: new AbortController(), state: 'open' }
+  caller.streams.add(stream)
+  callee.streams.add(stream)
+  return stream
+}
+
+/** Lets the callee hear the request on a stream that breaks before anybody reads a reply. */
+async function maybeRepeat(
+  world: World,
+  caller: Peer,
+  callee: Peer,
+  handler: Network.Handler,
+  body: Uint8Array,
+): Promise<void> {
+  const { repeatRate = 0 } = world.faults
+  if (repeatRate === 0 || world.random.next() >= repeatRate) return
+  const stream = connect(caller, callee, inbox<Reply>())
+  void pump(world, stream, handler, body)
+  await delay(world)
+  sever(stream)
 }
 
 /** Runs the handler and carries its replies, in order and no faster than they are read. */
