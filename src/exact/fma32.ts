@@ -21,7 +21,7 @@ export function fma32(a: number, b: number, c: number): number {
   const d = s - product
   const lost = product - (s - d) + (c - d)
   const isEven = (u32[0]! & 1) === 0
-  if (isEven && (lost > 0 || lost < 0)) {
+  if (isEven && Math.abs(lost) > 0) {
     if (lost > 0 === s > 0) u32[0]! += 1
     else {
       if (u32[0] === 0) u32[1]! -= 1
