@@ -3,7 +3,7 @@ import { failingEngine, honestEngine, talkativeEngine } from '../../test/engines
 import { vanishingEngine, wordModel, wordRequest } from '../../test/engines.ts'
 import * as Completion from '../protocol/Completion.ts'
 import * as Hex from '../protocol/Hex.ts'
-import { compareRuns, obstacle, rerun, type Run } from './rerun.ts'
+import { compareRuns, obstacle, requestFor, rerun, type Run } from './rerun.ts'
 
 const { signal } = new AbortController()
 const own: Run = {
@@ -40,6 +40,15 @@ describe('compareRuns', () => {
   })
 })
 
+describe('requestFor', () => {
+  test('asks our own copy of the weights, whatever the provider calls them', () => {
+    const theirs = wordRequest({ model: 'their-name' })
+    const { weights, quantisation } = wordModel
+    expect(requestFor({ weights, quantisation }, theirs, [wordModel]).model).toBe(wordModel.id)
+    expect(requestFor({ weights: Hex.zero, quantisation }, theirs, [wordModel])).toBe(theirs)
+  })
+})
+
 describe('obstacle', () => {
   const { id: model, weights, quantisation, build: engine } = wordModel
   const receipt = { model, weights, quantisation, engine }
@@ -50,7 +59,6 @@ describe('obstacle', () => {
 
   test('says what is missing', () => {
     expect(obstacle({ ...receipt, weights: Hex.zero }, [wordModel])).toBe('Rerun.WeightsUnknown')
-    expect(obstacle({ ...receipt, model: 'other' }, [wordModel])).toBe('Rerun.ModelNotHere')
     const weights = Hex.sha256('other')
     expect(obstacle({ ...receipt, weights }, [wordModel])).toBe('Rerun.WeightsNotHere')
     expect(obstacle({ ...receipt, engine: 'words 2' }, [wordModel])).toBe('Rerun.BuildDiffers')

@@ -41,18 +41,30 @@ export function compareRuns(
 
 /** Why a receipt cannot be checked on an engine with these models; undefined when it can. */
 export function obstacle(
-  receipt: Pick<Receipt.Receipt, 'model' | 'weights' | 'quantisation' | 'engine'>,
+  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation' | 'engine'>,
   models: readonly Model[],
 ): string | undefined {
   if (receipt.weights === Hex.zero) return 'Rerun.WeightsUnknown'
-  const named = models.filter(({ id }) => id === receipt.model)
-  if (named.length === 0) return 'Rerun.ModelNotHere'
-  const same = named.filter(
-    ({ weights, quantisation }) =>
-      weights === receipt.weights && quantisation === receipt.quantisation,
-  )
+  const same = models.filter((model) => holds(model, receipt))
   if (same.length === 0) return 'Rerun.WeightsNotHere'
   return same.some(({ build }) => build === receipt.engine) ? undefined : 'Rerun.BuildDiffers'
+}
+
+/** The request for our own copy of the model: providers call the same weights by names of their own. */
+export function requestFor(
+  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation'>,
+  request: Completion.Request,
+  models: readonly Model[],
+): Completion.Request {
+  const own = models.find((model) => holds(model, receipt))
+  return own ? { ...request, model: own.id } : request
+}
+
+function holds(
+  { weights, quantisation }: Model,
+  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation'>,
+): boolean {
+  return weights === receipt.weights && quantisation === receipt.quantisation
 }
 
 /**

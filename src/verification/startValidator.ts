@@ -16,7 +16,7 @@ import type { Store } from '../runtime/Store.ts'
 import { checkEvidence } from './checkEvidence.ts'
 import { fetchEvidence } from './fetchEvidence.ts'
 import { openProviderDirectory } from './providerDirectory.ts'
-import { compareRuns, obstacle, rerun } from './rerun.ts'
+import { compareRuns, obstacle, requestFor, rerun } from './rerun.ts'
 import { openVerdictBook } from './verdictBook.ts'
 import { verifyReceipt } from './verifyReceipt.ts'
 
@@ -133,8 +133,9 @@ export async function startValidator(
       logger.warn({ job: receipt.message.job, ...problem }, 'The evidence does not fit.')
       return { outcome: 'invalid', reason: problem.code, output: Hex.zero }
     }
+    const request = requestFor(receipt.message, evidence.request, engine.models)
     const own = await within(clock, settings.rerunTimeoutMs, signal, (limited) =>
-      rerun(engine, evidence.request, { signal: limited }),
+      rerun(engine, request, { signal: limited }),
     )
     return compareRuns(receipt.message, evidence.output, own)
   }
