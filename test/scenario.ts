@@ -49,7 +49,7 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
 export const calmAtMs = 75_000
 const lastJobAtMs = 85_000
 /** When the last lease has ended, with its graces. */
-export const endAtMs = 300_000
+export const endAtMs = 260_000
 
 const others: readonly ProviderKind[] = [
   'wrong',
@@ -91,7 +91,7 @@ export function scenario(seed: number): Scenario {
       duplicationRate: rate(0.2),
       breakRate: rate(0.02),
     },
-    chainDelayMs: between(0, 50),
+    chainDelayMs: random.next() < 0.6 ? 0 : between(1, 50),
     jobs: list(between(6, 14), () => ({
       atMs: between(500, lastJobAtMs),
       buyer: below(buyers),

@@ -199,7 +199,7 @@ export function createDesk(
         throw refuse(need, marketOf(need.wanted).last)
       } finally {
         queued--
-        deadline.abort()
+        deadline.abort(over)
       }
     },
   }
@@ -215,11 +215,13 @@ export function createDesk(
     try {
       await Promise.race([tick, rung])
     } finally {
-      either.abort()
+      either.abort(over)
     }
   }
 }
 
+/** One reason for all: to make an error, with its stack, for every wait would be waste. */
+const over = new DOMException('The wait is over.', 'AbortError')
 const timeUp = new DOMException('No provider was found in time.', 'TimeoutError')
 
 /** Raises a lease that nears its end, or lets it end when it has grown enough. */

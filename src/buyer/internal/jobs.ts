@@ -34,6 +34,9 @@ export const cancelled: Reason = {
   message: 'The caller went away before the end.',
 }
 
+/** One reason for all, because an error with its stack for every wait would be waste. */
+const decided = new DOMException('The job is decided.', 'AbortError')
+
 /** Creates the keeper of jobs. */
 export function createJobs(context: Context, verdicts: Verdicts): Jobs {
   const { journal, clock, timeline, providers, payments, settings, background } = context
@@ -76,7 +79,7 @@ export function createJobs(context: Context, verdicts: Verdicts): Jobs {
         await Promise.race([late, entry.bell.next(signal)])
       }
     } finally {
-      controller.abort()
+      controller.abort(decided)
     }
   }
 

@@ -91,8 +91,7 @@ function compileWriter(types: Types, type: string): Writer {
   }
   if (type === 'address') return (word, value) => word.set(Hex.toBytes(value as Hex.Hex), 12)
   if (type === 'bytes32') return (word, value) => word.set(Hex.toBytes(value as Hex.Hex))
-  if (type === 'string')
-    return (word, value) => word.set(keccak_256(new TextEncoder().encode(value as string)))
+  if (type === 'string') return (word, value) => word.set(hashText(value as string))
   if (type === 'bool') return (word, value) => void (word[31] = value === true ? 1 : 0)
   if (bitsOf(type) !== undefined)
     return (word, value) => {
@@ -101,6 +100,21 @@ function compileWriter(types: Types, type: string): Writer {
     }
   const hash = compileHash(types, type)
   return (word, value) => word.set(hash(value))
+}
+
+/** The same few words (tiers, codes, models) stand in almost every message. */
+const textHashes = new Map<string, Uint8Array>()
+const textHashesLimit = 1_000
+const textHashesLength = 64
+
+function hashText(text: string): Uint8Array {
+  const known = textHashes.get(text)
+  if (known) return known
+  const hash = keccak_256(new TextEncoder().encode(text))
+  if (text.length > textHashesLength) return hash
+  if (textHashes.size >= textHashesLimit) textHashes.clear()
+  textHashes.set(text, hash)
+  return hash
 }
 
 function bitsOf(type: string): number | undefined {
