@@ -126,7 +126,7 @@ describe('startExplorer', () => {
 
     await setup.world.register(setup.story.honest, 1n)
     await expect
-      .poll(async () => (await fetch(`${setup.url}/api/providers`, { headers })).status)
+      .poll(async () => (await fetch(`${setup.url}/api/providers`, { headers })).status, patience)
       .toBe(200)
   })
 
@@ -174,7 +174,7 @@ describe('startExplorer', () => {
     expect(response.status).toBe(503)
     expect(await response.json()).toMatchObject({ code: 'Explorer.TooManyListenersError' })
     await stream[Symbol.asyncDispose]()
-    await expect.poll(async () => listens(setup.url)).toBe(200)
+    await expect.poll(() => listens(setup.url), patience).toBe(200)
   })
 
   test('beats its heart, so that a quiet stream is known to live', async () => {
@@ -229,6 +229,7 @@ describe('format', () => {
     expect(format.usd('21')).toBe('$0.000021')
     expect(format.usd('1500000')).toBe('$1.50')
     expect(format.usd('1500001')).toBe('$1.500001')
+    expect(format.usd('20')).toBe('$0.000020')
     expect(format.usd('-50000')).toBe('−$0.05')
     expect(format.usd('12345670000')).toBe('$12,345.67')
   })
@@ -254,6 +255,9 @@ describe('parsePlace', () => {
     expect(parsePlace('#/jobs/<script>').view).toBe('unknown')
   })
 })
+
+/** How long a busy machine may take. */
+const patience = { timeout: 10_000 }
 
 async function start(options: startExplorer.Options = {}) {
   const clock = systemClock()
@@ -296,9 +300,9 @@ async function start(options: startExplorer.Options = {}) {
     return { status: response.status, body: (await response.json()) as unknown }
   }
   await expect
-    .poll(async () => (await get('/api/network')).body)
+    .poll(async () => (await get('/api/network')).body, patience)
     .toMatchObject({ money: { claimed: '63' }, conservation: { conserved: true } })
-  await expect.poll(() => quiet(indexer)).toBe(true)
+  await expect.poll(() => quiet(indexer), patience).toBe(true)
   const owned = stack.move()
   return {
     ...{ clock, world, story, indexer, page, url, routes, get, domain: world.domain },

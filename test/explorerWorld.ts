@@ -34,6 +34,8 @@ export type OpenLease = {
   readonly buyer: Party
   readyAt: number
   owed: bigint
+  /** What it claimed so far. */
+  claimed: bigint
 }
 
 export const model = {
@@ -163,7 +165,7 @@ export function explorerWorld(clock: Clock, { seed = 1 } = {}) {
       buyer.identity,
     )
     const id = Lease.id(key)
-    const lease = { id, key, order: orderId, provider, buyer, readyAt: 0, owed: 0n }
+    const lease = { id, key, order: orderId, provider, buyer, readyAt: 0, owed: 0n, claimed: 0n }
     await note(buyer, 'lease', id, 'lease-signed', { parent: orderId })
     const { message, signature } = signed
     await provider.chain.send({ type: 'open-lease', lease: message, signature })
@@ -259,9 +261,11 @@ export function explorerWorld(clock: Clock, { seed = 1 } = {}) {
     const { buyer, nonce: number, provider } = lease.key
     const entry = { buyer, nonce: number, cumulativeMicroUsd: lease.owed, signature }
     await lease.provider.chain.send({ type: 'claim', provider, claims: [entry] })
+    lease.claimed = lease.owed
   }
 
   return {
+    now: () => clock.now(),
     domain,
     ledger,
     network,

@@ -86,11 +86,8 @@ function View({ place: { view, id } }: { place: Place }) {
 function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">
-      <path
-        class="warp"
-        d="M6 2h6v10H6zM6 20h6v10H6zM20 2h6v3h-6zM20 13h6v6h-6zM20 13zM20 13v7h6v-7zM20 27h6v3h-6z"
-      />
-      <path class="weft" d="M2 6h3v6H2zM13 6h17v6H13zM2 20h17v6H2zM27 20h3v6h-3z" />
+      <path class="warp" d="M7 2h6v15.5H7zM7 26.5h6V30H7zM19 2h6v3.5h-6zM19 14.5h6V30h-6z" />
+      <path class="weft" d="M2 7h3.5v6H2zM14.5 7H30v6H14.5zM2 19h15.5v6H2zM26.5 19H30v6h-3.5z" />
     </svg>
   )
 }

@@ -5,15 +5,14 @@ const usdWhole = new Intl.NumberFormat('en-US', {
   maximumFractionDigits: 2,
 })
 
-/** Micro-USD as dollars: cents from a dollar up, as many places as it takes below. */
+/** Micro-USD as dollars: two places when they are enough, else all six, so that columns line up. */
 export function usd(microUsd: string | bigint): string {
   const value = BigInt(microUsd)
   const sign = value < 0n ? '−' : ''
   const size = value < 0n ? -value : value
-  if (size >= 1_000_000n && size % 10_000n === 0n)
-    return `${sign}$${usdWhole.format(Number(size) / 1e6)}`
+  if (size % 10_000n === 0n) return `${sign}$${usdWhole.format(Number(size) / 1e6)}`
   const whole = (size / 1_000_000n).toLocaleString('en-US')
-  const places = (size % 1_000_000n).toString().padStart(6, '0').replace(/0+$/, '').padEnd(2, '0')
+  const places = (size % 1_000_000n).toString().padStart(6, '0')
   return `${sign}$${whole}.${places}`
 }
 

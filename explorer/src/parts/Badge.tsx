@@ -25,7 +25,7 @@ export function JobState({ job }: { job: Api.Job }) {
   const [tone, word] = stateOf(job)
   return (
     <span class={`state ${tone}`}>
-      <Tone tone={tone} />
+      {tone !== 'plain' && <Tone tone={tone} />}
       {word}
     </span>
   )
@@ -45,6 +45,8 @@ export function PaymentState({ job }: { job: Api.Job }) {
   if (job.payment === 'signed') return <span class="state good">paid</span>
   if (job.payment === 'withheld') return <span class="state bad">withheld</span>
   if (job.payment === 'refunded') return <span class="state bad">refunded</span>
+  if (job.state === 'failed' || job.state === 'cancelled')
+    return <span class="muted">nothing due</span>
   return <span class="muted">open</span>
 }
 

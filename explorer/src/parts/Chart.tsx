@@ -61,7 +61,7 @@ function optionsOf(element: HTMLElement, series: readonly Series[], height: numb
   const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
   const axis = {
     stroke: colour('muted'),
-    font: '12px system-ui, sans-serif',
+    font: `12px ${style.getPropertyValue('--sans')}`,
     grid: { stroke: colour('line'), width: 1 },
     ticks: { show: false },
   }
@@ -77,6 +77,7 @@ function optionsOf(element: HTMLElement, series: readonly Series[], height: numb
         ...axis,
         grid: { show: false },
         space: 80,
+        size: 26,
         values: (_, at) => at.map((second) => clockTime(second * 1000).slice(0, 5)),
       },
       ...series.map(({ format, label }, index) => ({

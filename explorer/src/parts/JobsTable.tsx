@@ -22,13 +22,20 @@ export function JobsTable(props: {
     {
       label: 'Tokens',
       number: true,
-      cell: (job) => (
-        <span title="read → written">
-          {count(job.inputTokens)} → {count(job.outputTokens)}
-        </span>
-      ),
+      cell: (job) =>
+        job.receipt ? (
+          <span title="read → written">
+            {count(job.inputTokens)} → {count(job.outputTokens)}
+          </span>
+        ) : (
+          <span class="muted">—</span>
+        ),
     },
-    { label: 'Price', number: true, cell: (job) => usd(job.price) },
+    {
+      label: 'Price',
+      number: true,
+      cell: (job) => (job.receipt ? usd(job.price) : <span class="muted">—</span>),
+    },
     { label: 'Payment', cell: (job) => <PaymentState job={job} /> },
     {
       label: 'When',

@@ -18,16 +18,20 @@ export function Timeline({ lines }: { lines: readonly Api.Line[] }) {
             <time dateTime={new Date(line.at).toISOString()} title={dateTime(line.at)}>
               {clockTime(line.at)}
             </time>
-            <span>{index === 0 ? line.subject : `+${span(Math.max(0, line.at - start))}`}</span>
+            <span>
+              {line.transaction
+                ? `block ${count(line.transaction.block)}`
+                : `+${span(index === 0 ? 0 : Math.max(0, line.at - start))}`}
+            </span>
           </div>
           <div class="what">
             <p class="sentence">{sentence(line.code)}</p>
             <Detail line={line} />
-            <p class="by">
+            <div class="by">
               <code class="code">{line.code}</code>
               {line.transaction ? (
                 <>
-                  <span>by the chain, block {count(line.transaction.block)}</span>
+                  <span>by the chain</span>
                   <code title={line.transaction.hash}>tx {short(line.transaction.hash)}</code>
                 </>
               ) : (
@@ -36,8 +40,8 @@ export function Timeline({ lines }: { lines: readonly Api.Line[] }) {
                   <Account address={line.by} provider={line.role === 'provider'} />
                 </>
               )}
-            </p>
-            {line.document && <Document document={line.document} what={line.subject} />}
+              {line.document && <Document document={line.document} what={line.subject} />}
+            </div>
           </div>
         </li>
       ))}
@@ -92,10 +96,11 @@ export function Document(props: { document: Api.SignedDocument; what: string }) 
   return (
     <details class="document">
       <summary>
-        Signed {props.what === 'receipt' || props.what === 'verdict' ? props.what : 'statement'}{' '}
-        <code>{short(id)}</code>
+        signed {documents.includes(props.what) ? props.what : 'statement'} <code>{short(id)}</code>
       </summary>
       <pre tabIndex={0}>{JSON.stringify(signed, null, 2)}</pre>
     </details>
   )
 }
+
+const documents: readonly string[] = ['receipt', 'verdict', 'offer']

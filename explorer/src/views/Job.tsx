@@ -67,12 +67,12 @@ function Body({ detail }: { detail: Api.JobDetail }) {
                   can be checked without this page and without the network.
                 </p>
                 <p>
-                  <a class="button" href={`/api/jobs/${job.id}/receipt`} download>
+                  <a class="button" href={`/api/jobs/${job.id}/receipt`} download={fileOf(job)}>
                     Download the receipt
                   </a>
                 </p>
                 <p class="small">
-                  <code>weft receipt verify weft-receipt-{job.id.slice(0, 10)}.json</code>
+                  <code>weft receipt verify {fileOf(job)}</code>
                 </p>
                 <Document document={receipt} what="receipt" />
                 {verdicts.map((verdict) => (
@@ -95,6 +95,10 @@ function Body({ detail }: { detail: Api.JobDetail }) {
       </div>
     </>
   )
+}
+
+function fileOf(job: Api.Job): string {
+  return `weft-receipt-${job.id.slice(0, 10)}.json`
 }
 
 function Assurance({ job }: { job: Api.Job }) {

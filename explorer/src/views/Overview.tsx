@@ -11,7 +11,7 @@ import { Card, Empty, Loaded, Page } from '../parts/Page.tsx'
 /** The network in one glance. */
 export function Overview() {
   const network = useData<Api.Network>('/api/network')
-  const jobs = useData<Api.Page<Api.Job>>('/api/jobs?limit=12')
+  const rows = useData<Api.Page<Api.Job>>('/api/jobs?limit=12').data?.rows ?? []
   const [minutes, setMinutes] = useState('15')
   const activity = useData<Api.Activity>(`/api/activity?minutes=${minutes}`)
   const now = useNow()
@@ -41,20 +41,16 @@ export function Overview() {
           )}
         </Loaded>
       </Card>
-      <Card title="Work" aside={<Range value={minutes} onChange={setMinutes} />}>
-        <Loaded of={activity}>{(data) => <Work activity={data} />}</Loaded>
-      </Card>
-      <Card title="Newest jobs" aside={<a href="#/jobs">All jobs</a>}>
-        <Loaded of={jobs}>
-          {({ rows }) =>
-            rows.length > 0 ? (
-              <JobsTable jobs={rows} now={now} caption="The newest jobs" />
-            ) : (
-              <NoJobs />
-            )
-          }
-        </Loaded>
-      </Card>
+      {rows.length > 0 && (
+        <>
+          <Card title="Work" aside={<Range value={minutes} onChange={setMinutes} />}>
+            <Loaded of={activity}>{(data) => <Work activity={data} />}</Loaded>
+          </Card>
+          <Card title="Newest jobs" aside={<a href="#/jobs">All jobs</a>}>
+            <JobsTable jobs={rows} now={now} caption="The newest jobs" />
+          </Card>
+        </>
+      )}
     </Page>
   )
 }
@@ -94,7 +90,13 @@ function Counters({ network }: { network: Api.Network }) {
       '#/jobs',
       '',
     ],
-    ['Verified', count(checks.verified), 'by a validator', '#/jobs', 'good'],
+    [
+      'Verified',
+      count(checks.verified),
+      'by a validator',
+      '#/jobs',
+      checks.verified > 0 ? 'good' : '',
+    ],
     [
       'Rejected',
       count(checks.rejected),

@@ -1,5 +1,6 @@
 /** Reads lines of timelines: what parties signed, and what the chain did. */
 import type * as Hex from '../../protocol/Hex.ts'
+import * as TimelineEvent from '../../protocol/TimelineEvent.ts'
 import type * as Api from '../Api.ts'
 import type { Database } from '../openDatabase.ts'
 
@@ -114,14 +115,20 @@ export function inOrder(lines: readonly Api.Line[]): readonly Api.Line[] {
   const opened = at('lease-open') ?? Infinity
   const place = (line: Api.Line): number => {
     if (line.code === 'lease-open') return line.at + 0.6
+    if (line.code === 'receipt-signed')
+      return Math.max(line.at, Math.min(at('job-delivered') ?? 0, line.at + 1000)) + 0.1
     if (line.transaction === null) return line.at
     if (line.code === 'lease-opened')
       return Math.min(opened + 0.5, Math.max(line.at, (at('lease-signed') ?? 0) + 0.4))
     if (line.code === 'claimed') return Math.max(line.at, at('payment-signed') ?? 0) + 0.5
     return line.at + 999
   }
+  const cause = ({ code }: Api.Line) => (TimelineEvent.codes as readonly string[]).indexOf(code)
   return lines.toSorted(
-    (a, b) => place(a) - place(b) || flow.indexOf(a.subject) - flow.indexOf(b.subject),
+    (a, b) =>
+      place(a) - place(b) ||
+      flow.indexOf(a.subject) - flow.indexOf(b.subject) ||
+      cause(a) - cause(b),
   )
 }
 

@@ -114,7 +114,7 @@ export function readProvider(
   return {
     provider,
     offer: offer ? { id: offer.id, signed: JSON.parse(offer.signed) as unknown } : null,
-    jobs: readJobs(database, { limit: 50, provider: address, probes: '1' }).rows,
+    jobs: readJobs(database, { limit: 20, provider: address, probes: '1' }).rows,
     leases: readLeases(database, { limit: 50, provider: address }).rows,
   }
 }
