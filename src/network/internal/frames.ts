@@ -118,7 +118,8 @@ function cut(source: Uint8Array): { readonly frames: readonly Frame[]; readonly 
     if (length > limits[type]) throw new FrameError({ reason: `${type} of ${length} bytes` })
     if (source.byteLength - at - headerBytes < length) break
     const start = at + headerBytes
-    frames.push({ type, payload: new Uint8Array(source.subarray(start, start + length)) })
+    const payload = length === 0 ? none : new Uint8Array(source.subarray(start, start + length))
+    frames.push({ type, payload })
     at = start + length
   }
   return { frames, taken: at }

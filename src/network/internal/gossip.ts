@@ -3,6 +3,7 @@ import type { Clock } from '../../runtime/Clock.ts'
 import { messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import * as Network from '../Network.ts'
+import { batchBytes, bodiesLimit, pack, unpack } from './gossipBatch.ts'
 import { rateLimit } from './rateLimit.ts'
 
 /** The gossiping half of the network, over gossipsub. */
@@ -11,9 +12,13 @@ export type Gossip = {
   subscribe(topic: string, listener: Network.Listener): AsyncDisposable
 }
 
-/** Messages a second that one author may gossip, and how many at once after a silence. */
-const perSecond = 500
-const burst = 2000
+/** Bodies a second that one author may gossip, and how many at once after a silence. */
+const perSecond = 2000
+const burst = 8000
+
+/** How long bodies gather before they go out as one message, and how many wait for that at most. */
+const gatherMs = 100
+const waitingLimit = 8192
 
 /** Messages that listeners of one topic work on at once; beyond that, messages are lost. */
 const pendingLimit = 4096
@@ -35,11 +40,12 @@ export function gossip(
     if (found) return found
     const topic = { listeners: new Set<Network.Listener>(), pending: 0 }
     topics.set(name, topic)
-    pubsub.topicValidators.set(name, (_, message) =>
-      message.type === 'signed' && limit(message.from.toString())
+    pubsub.topicValidators.set(name, (_, message) => {
+      const count = unpack(message.data)?.length
+      return message.type === 'signed' && count && limit(message.from.toString(), count)
         ? TopicValidatorResult.Accept
-        : TopicValidatorResult.Ignore,
-    )
+        : TopicValidatorResult.Ignore
+    })
     pubsub.subscribe(name)
     return topic
   }
@@ -56,15 +62,16 @@ export function gossip(
     const topic = topics.get(message.topic)
     if (!topic || message.type !== 'signed') return
     const from = message.from.toString()
-    for (const listener of topic.listeners) {
+    const bodies = unpack(message.data) ?? []
+    for (const [body, listener] of bodies.flatMap((b) =>
+      [...topic.listeners].map((l) => [b, l] as const),
+    )) {
       if (topic.pending >= pendingLimit) {
         logger.warn({ topic: message.topic, from }, 'Listeners are too slow: a message is lost.')
         return
       }
       topic.pending++
-      void tell(listener, new Uint8Array(message.data), from, message.topic).then(
-        () => topic.pending--,
-      )
+      void tell(listener, body, from, message.topic).then(() => topic.pending--)
     }
   }
 
@@ -76,16 +83,35 @@ export function gossip(
         if (subscribe && topics.size < followedLimit) enter(topic)
     })
 
+  const waiting = new Map<string, Uint8Array[]>()
+
+  /** Sends what has gathered for a topic, in as few messages as their size allows. */
+  async function flush(topic: string): Promise<void> {
+    await clock.sleep(gatherMs)
+    const bodies = waiting.get(topic) ?? []
+    waiting.delete(topic)
+    while (bodies.length > 0) {
+      const batch = bodies.splice(0, fitting(bodies))
+      try {
+        await pubsub.publish(topic, pack(batch))
+      } catch (error) {
+        logger.debug({ topic, reason: messageOf(error) }, 'Nobody could be told.')
+      }
+    }
+  }
+
   return {
     async publish(topic, body) {
       const bytes = body.byteLength
       if (bytes > Network.gossipLimitBytes)
         throw new Network.TooLargeError({ bytes, limit: Network.gossipLimitBytes })
-      try {
-        await pubsub.publish(topic, body)
-      } catch (error) {
-        logger.debug({ topic, reason: messageOf(error) }, 'Nobody could be told.')
+      const queue = waiting.get(topic)
+      if (queue) {
+        if (queue.length < waitingLimit) queue.push(body)
+        return
       }
+      waiting.set(topic, [body])
+      void flush(topic)
     },
     subscribe(name, listener) {
       const { listeners } = enter(name)
@@ -101,4 +127,14 @@ export function gossip(
       }
     },
   }
+}
+
+/** How many of the first bodies go into one message; always one. */
+function fitting(bodies: readonly Uint8Array[]): number {
+  let bytes = 0
+  const over = bodies.findIndex((body, index) => {
+    bytes += body.byteLength
+    return index > 0 && (bytes > batchBytes || index >= bodiesLimit)
+  })
+  return over === -1 ? bodies.length : over
 }

@@ -24,17 +24,23 @@ export type Account = { bufferedBytes: number }
 /** How much a peer may leave half-sent over all its streams. */
 export const bufferLimitBytes = 64 * 1024 * 1024
 
-/** Frames kept for a reader that is slower than the stream. */
-const unreadLimit = 16
+/** Frames kept for a reader that is slower than the stream, before the stream is paused. */
+const pauseAt = 16
 
-/** Makes a line of a stream; `onClose` is called once, whatever ends it. */
+/**
+ * Makes a line of a stream; `onClose` is called once, whatever ends it.
+ *
+ * @param options.unreadLimit The stream is broken when more frames than this have not been taken. @default none
+ */
 export function line(
   stream: Stream,
   account: Account,
-  onClose: (error: Error | undefined) => void = () => {},
+  onClose: (error: Error | undefined) => void,
+  options: { unreadLimit?: number | undefined } = {},
 ): Line {
+  const { unreadLimit = Infinity } = options
   const reader = frameReader()
-  const frames = inbox<Frame>({ limit: unreadLimit })
+  const frames = inbox<Frame>({ limit: pauseAt })
   let buffered = 0
   let unread = 0
   const settle = (bytes: number) => {
@@ -48,6 +54,7 @@ export function line(
         unread++
         frames.push(frame)
       }
+      if (unread > unreadLimit) throw new FrameError({ reason: `${unread} requests at once` })
       settle(reader.bufferedBytes)
       if (account.bufferedBytes > bufferLimitBytes)
         throw new FrameError({ reason: `over ${bufferLimitBytes} bytes half-sent` })

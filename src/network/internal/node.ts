@@ -89,7 +89,8 @@ function gossipOptions({ relay, colocated }: { relay: boolean; colocated: boolea
     ...(relay ? hub : {}),
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
-    maxInboundDataLength: gossipLimitBytes,
+    // Several messages may travel together.
+    maxInboundDataLength: 16 * gossipLimitBytes,
     maxInboundStreams: 4,
     // The default punishes the eleventh peer on one address so hard that it hears nothing, silently.
     scoreParams: colocated ? { IPColocationFactorWeight: 0 } : {},

@@ -26,10 +26,12 @@ export function serving({ logger }: { logger: Logger }): Serving {
     peers.set(from, peer)
     peer.streams++
     const broken = new AbortController()
-    const served = line(stream, peer, (error) => {
+    const leave = (error: Error | undefined) => {
       broken.abort(error ?? new Network.UnreachableError({ peer: from }))
       if (--peer.streams === 0) peers.delete(from)
-    })
+    }
+    // One request after the other; the next may arrive before the answer to this one is out.
+    const served = line(stream, peer, leave, { unreadLimit: 1 })
     const signal = AbortSignal.any([broken.signal, stopped.signal])
     try {
       for (;;) {
