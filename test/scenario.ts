@@ -26,6 +26,8 @@ export type ProviderKind =
   | 'honest'
   | 'slow'
   | 'wrong'
+  /** Knows a probe by its size and answers it honestly; all else is wrong. */
+  | 'cunning'
   | 'stalling'
   | 'failing'
   | 'vanishing'
@@ -34,7 +36,7 @@ export type ProviderKind =
 
 /** Everybody except who answers wrongly: what they deliver is what the model says. */
 export function isHonest(kind: ProviderKind): boolean {
-  return kind !== 'wrong'
+  return kind !== 'wrong' && kind !== 'cunning'
 }
 
 export type Fault = { readonly atMs: number; readonly forMs: number } & (
@@ -54,7 +56,8 @@ export const endAtMs = 260_000
 const others: readonly ProviderKind[] = [
   'wrong',
   'slow',
-  'wrong',
+  'cunning',
+  'cunning',
   'stalling',
   'failing',
   'vanishing',
@@ -95,7 +98,7 @@ export function scenario(seed: number): Scenario {
     jobs: list(between(6, 14), () => ({
       atMs: between(500, lastJobAtMs),
       buyer: below(buyers),
-      maxTokens: between(2, 24),
+      maxTokens: between(2, 40),
     })),
     faults: calm ? [] : list(between(1, 5), () => fault()),
   }

@@ -298,6 +298,14 @@ function engineOf(kind: ProviderKind, { clock }: Ports): Engine {
       return engines.slowEngine({ clock })
     case 'wrong':
       return engines.wrongEngine(options)
+    case 'cunning': {
+      const [honest, wrong] = [engines.honestEngine(options), engines.wrongEngine(options)]
+      return {
+        ...honest,
+        complete: (request, run) =>
+          (request.maxTokens <= 8 ? honest : wrong).complete(request, run),
+      }
+    }
     case 'stalling':
       return engines.stallingEngine(options)
     case 'failing':

@@ -120,13 +120,23 @@ async function openEngine({ clock }: Party, options: ProvideOptions): Promise<En
   const named = modelId === undefined ? {} : { id: modelId }
   const honest = await llamaCppEngine({ path: model, threads, concurrency, ...named })
   if (cheatWith === undefined) return honest
-  // Says one model and runs another: what a validator is there to find.
+  // Says one model and runs another: what a validator is there to find. Like any clever cheat it knows
+  // a probe by its size, and answers that honestly.
   const other = await llamaCppEngine({
     path: cheatWith,
     threads,
     concurrency,
     id: honest.models[0]!.id,
   })
-  await honest[Symbol.asyncDispose]()
-  return { ...other, models: honest.models }
+  return {
+    models: honest.models,
+    complete: (request, run) =>
+      (request.maxTokens <= probeTokens ? honest : other).complete(request, run),
+    async [Symbol.asyncDispose]() {
+      await honest[Symbol.asyncDispose]()
+      await other[Symbol.asyncDispose]()
+    },
+  }
 }
+
+const probeTokens = 16
