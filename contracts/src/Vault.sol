@@ -11,36 +11,40 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {ExactTransfer} from "./libraries/ExactTransfer.sol";
-import {LeaseSlot, LeaseSlotLibrary} from "./libraries/LeaseSlot.sol";
+import {PackedDeposit} from "./libraries/PackedDeposit.sol";
+import {PackedLease, PackedLeaseLibrary} from "./libraries/PackedLease.sol";
 
 /// @title Vault
 /// @notice Holds deposits, reserves them for leases by the buyer's signature, pays providers by vouchers.
 ///
-///      deposit              open (signed)                claim (signed)
-///  ---------------> FREE ----------------> RESERVED ------------------------> EARNED
-///                   |  ^                   |                                    |
-///   request, delay, |  |  close: provider, |                                    | withdrawEarned
-///   withdraw        v  |  anyone if expired|                                    v
-///                 buyer +------------------+                                 provider
+///      deposit             openLease (signed)               claim (signed)
+///  ---------------> FREE --------------------> RESERVED ---------------------> EARNED
+///                   |  ^                       |                                 |
+///   request, delay, |  |  closeLease: provider,|                                 | withdrawEarned
+///   withdraw        v  |  anyone if expired    |                                 v
+///                 buyer +----------------------+                              provider
 ///
-///  A lease:   None --open--> Open --close--> Closed        (Open --open--> Open only raises total or expiry)
+///  A lease: None --openLease--> Open --closeLease--> Closed     (openLease again only raises total or expiry)
 ///
 /// Always: free + reserved - claimed in open leases + earned = tokens held (but for tokens sent here by mistake).
 /// Every lease has an expiry at most `MAX_LEASE_SECONDS` ahead, so no money is locked for ever. There is no
-/// owner, no upgrade and no pause.
+/// owner, no upgrade and no pause. What calls the token is guarded against re-entrance; everything else calls
+/// nobody, but for the question to a contract wallet whether a signature is its own, which can change nothing.
 contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using ExactTransfer for IERC20;
 
-    /// @dev One storage slot.
-    struct Deposit {
-        uint72 free;
-        uint72 reserved;
-        uint72 withdrawing;
-        uint40 withdrawableAt;
+    /// @dev One storage slot; a struct only so that its place is computed once.
+    struct LeaseSlot {
+        PackedLease packed;
     }
 
-    /// @dev One storage slot. It keeps sums, and so is emptied only once, which every later claim is cheaper for.
+    /// @dev One storage slot; the same.
+    struct DepositSlot {
+        PackedDeposit packed;
+    }
+
+    /// @dev One storage slot. Two sums, so that it never becomes zero again, which makes later claims cheaper.
     struct Earnings {
         uint128 claimed;
         uint128 withdrawn;
@@ -51,11 +55,11 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     );
     bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 lease,uint96 cumulativeMicroUsd)");
 
+    /// @dev Half the order of secp256k1: of the two signatures of a message, only the one with the lower s counts.
+    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+
     /// @notice No lease lasts longer than this.
     uint256 public constant MAX_LEASE_SECONDS = 366 days;
-
-    /// @dev Bytes of one voucher in a batch.
-    uint256 private constant ENTRY = 104;
 
     /// @notice The stable token all amounts are in.
     IERC20 public immutable usd;
@@ -63,9 +67,7 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IVault
     uint256 public immutable withdrawalDelay;
 
-    /// @inheritdoc IVault
-    mapping(address buyer => Deposit) public deposits;
-
+    mapping(address buyer => DepositSlot) private _deposits;
     mapping(bytes32 lease => LeaseSlot) private _leases;
 
     /// @inheritdoc IVault
@@ -78,8 +80,13 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IVault
-    function leaseId(address buyer, address provider, uint64 nonce) public pure returns (bytes32) {
-        return keccak256(abi.encodePacked(buyer, provider, nonce));
+    function deposits(address buyer)
+        external
+        view
+        returns (uint72 free, uint72 reserved, uint72 withdrawing, uint40 withdrawableAt)
+    {
+        PackedDeposit account = _deposits[buyer].packed;
+        return (account.free(), account.reserved(), account.withdrawing(), account.withdrawableAt());
     }
 
     /// @inheritdoc IVault
@@ -88,8 +95,8 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         view
         returns (uint96 total, uint96 claimed, uint40 expiry, State state)
     {
-        LeaseSlot slot = _leases[lease];
-        return (slot.total(), slot.claimed(), slot.expiry(), slot.state());
+        PackedLease packed = _leases[lease].packed;
+        return (packed.total(), packed.claimed(), packed.expiry(), packed.state());
     }
 
     /// @inheritdoc IVault
@@ -99,14 +106,20 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IVault
+    function leaseId(address buyer, address provider, uint64 nonce) public pure returns (bytes32) {
+        return keccak256(abi.encodePacked(buyer, provider, nonce));
+    }
+
+    /// @inheritdoc IVault
     function DOMAIN_SEPARATOR() external view returns (bytes32) {
         return _domainSeparatorV4();
     }
 
     /// @inheritdoc IVault
     function deposit(address buyer, uint256 amount) external nonReentrant {
-        _credit(buyer, msg.sender, amount);
+        _checkCredit(buyer, amount);
         usd.pull(msg.sender, amount);
+        _credit(buyer, msg.sender, amount);
     }
 
     /// @inheritdoc IVault
@@ -114,10 +127,11 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         external
         nonReentrant
     {
-        _credit(buyer, msg.sender, amount);
+        _checkCredit(buyer, amount);
         // Whoever sees a permit may use it first; then the allowance is there all the same.
         try IERC20Permit(address(usd)).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         usd.pull(msg.sender, amount);
+        _credit(buyer, msg.sender, amount);
     }
 
     /// @inheritdoc IVault
@@ -129,8 +143,9 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         bytes32 salt,
         bytes calldata signature
     ) external nonReentrant {
-        _credit(buyer, from, amount);
+        _checkCredit(buyer, amount);
         usd.receiveWithAuthorization(from, amount, validBefore, keccak256(abi.encode(buyer, salt)), signature);
+        _credit(buyer, from, amount);
     }
 
     /// @inheritdoc IVault
@@ -138,109 +153,98 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         if (amount == 0) revert ZeroAmount();
         if (amount > type(uint72).max) revert AmountTooLarge(amount);
         uint256 withdrawableAt = block.timestamp + withdrawalDelay;
-        Deposit storage account = deposits[msg.sender];
-        account.withdrawing = uint72(amount);
-        account.withdrawableAt = uint40(withdrawableAt);
+        DepositSlot storage slot = _deposits[msg.sender];
+        slot.packed = slot.packed.withWithdrawal(uint72(amount), uint40(withdrawableAt));
         emit WithdrawalRequested(msg.sender, amount, withdrawableAt);
     }
 
     /// @inheritdoc IVault
     function withdraw() external nonReentrant {
-        Deposit storage account = deposits[msg.sender];
-        uint72 amount = account.withdrawing < account.free ? account.withdrawing : account.free;
+        DepositSlot storage slot = _deposits[msg.sender];
+        PackedDeposit account = slot.packed;
+        (uint72 free, uint72 withdrawing) = (account.free(), account.withdrawing());
+        uint72 amount = withdrawing < free ? withdrawing : free;
         if (amount == 0) revert NothingToWithdraw(msg.sender);
-        if (block.timestamp < account.withdrawableAt) revert WithdrawalTooEarly(account.withdrawableAt);
-        account.free -= amount;
-        account.withdrawing = 0;
-        account.withdrawableAt = 0;
+        if (block.timestamp < account.withdrawableAt()) revert WithdrawalTooEarly(account.withdrawableAt());
+        slot.packed = account.withBalances(free - amount, account.reserved()).withWithdrawal(0, 0);
         emit Withdrawn(msg.sender, amount);
         usd.safeTransfer(msg.sender, amount);
     }
 
     /// @inheritdoc IVault
-    function open(Lease calldata lease, bytes calldata signature) external nonReentrant {
+    function openLease(Lease memory lease, bytes32 r, bytes32 vs) external {
         bytes32 id = leaseId(lease.buyer, lease.provider, lease.nonce);
-        (uint96 total, uint40 expiry) = (lease.totalMicroUsd, lease.expirySeconds);
-        if (block.timestamp > lease.deadlineSeconds) revert SignatureExpired(lease.deadlineSeconds);
-        if (block.timestamp >= expiry) revert LeaseExpired(id, expiry);
-        uint256 latest = block.timestamp + MAX_LEASE_SECONDS;
-        if (expiry > latest) revert LeaseTooLong(id, expiry, latest);
-        LeaseSlot slot = _leases[id];
-        if (slot.state() == State.Closed) revert LeaseAlreadyClosed(id);
-        if (slot.state() == State.None) {
-            if (total == 0) revert ZeroAmount();
-        } else {
-            (uint96 oldTotal, uint40 oldExpiry) = (slot.total(), slot.expiry());
-            if (block.timestamp >= oldExpiry) revert LeaseExpired(id, oldExpiry);
-            bool lowers = total < oldTotal || expiry < oldExpiry;
-            if (lowers || (total == oldTotal && expiry == oldExpiry)) revert LeaseNotRaised(id, total, expiry);
-        }
-        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(LEASE_TYPEHASH, lease)));
-        if (!_isSigned(lease.buyer, digest, signature)) revert InvalidSignature(id);
-        _reserve(lease.buyer, total - slot.total());
-        _leases[id] = LeaseSlotLibrary.pack(total, slot.claimed(), expiry, State.Open);
-        emit LeaseOpened(id, lease.buyer, lease.provider, lease.nonce, total, expiry, lease.terms);
+        address signer = _recover(_digest(lease), r, vs);
+        if (signer != lease.buyer || signer == address(0)) revert InvalidSignature(id);
+        _open(lease, id);
     }
 
     /// @inheritdoc IVault
-    function claim(address provider, bytes calldata packed) external nonReentrant {
-        uint256 count = packed.length / ENTRY;
-        if (count == 0 || packed.length != count * ENTRY) revert MalformedBatch(packed.length);
+    function openLeaseFor(Lease memory lease, bytes calldata signature) external {
+        bytes32 id = leaseId(lease.buyer, lease.provider, lease.nonce);
+        if (!_isSigned(lease.buyer, _digest(lease), signature)) revert InvalidSignature(id);
+        _open(lease, id);
+    }
+
+    /// @inheritdoc IVault
+    function claim(address provider, Entry[] calldata entries) external {
+        if (entries.length == 0) revert EmptyBatch();
         bytes32 domain = _domainSeparatorV4();
-        uint96[] memory amounts = new uint96[](count);
-        uint128 sum;
-        for (uint256 i = 0; i < count; ++i) {
-            bytes calldata entry = packed[i * ENTRY:];
-            (bytes32 head, bytes32 r, bytes32 vs) = abi.decode(entry, (bytes32, bytes32, bytes32));
-            address buyer = address(bytes20(head));
-            uint96 cumulative = uint96(uint256(head));
-            bytes32 id = leaseId(buyer, provider, uint64(bytes8(entry[96:104])));
-            LeaseSlot slot = _leases[id];
-            uint96 claimed = _claimable(slot, id, cumulative);
-            if (claimed >= cumulative) continue;
-            (address signer,,) = ECDSA.tryRecover(_digest(domain, id, cumulative), r, vs);
-            if (signer != buyer || signer == address(0)) revert InvalidSignature(id);
-            _leases[id] = slot.withClaimed(cumulative);
-            uint96 amount = cumulative - claimed;
-            amounts[i] = amount;
-            sum += amount;
+        uint256 sum = 0;
+        for (uint256 i = 0; i < entries.length; ++i) {
+            Entry calldata entry = entries[i];
+            // A lease of buyer zero cannot be open, so that the zero of a bad signature never matches.
+            address buyer = address(uint160(entry.buyerAndCumulative >> 96));
+            uint96 cumulative = uint96(entry.buyerAndCumulative);
+            bytes32 id = leaseId(buyer, provider, entry.nonce);
+            LeaseSlot storage slot = _leases[id];
+            PackedLease lease = slot.packed;
+            uint256 claimed = _claimable(lease, id, cumulative);
+            if (cumulative <= claimed) continue;
+            bytes32 structHash = keccak256(abi.encode(VOUCHER_TYPEHASH, id, cumulative));
+            bytes32 digest = MessageHashUtils.toTypedDataHash(domain, structHash);
+            if (_recover(digest, entry.r, entry.vs) != buyer) revert InvalidSignature(id);
+            slot.packed = lease.withClaimed(cumulative);
+            unchecked {
+                // Each is less than 2^96, and no block has room for 2^32 of them.
+                sum += cumulative - claimed;
+            }
         }
-        earnings[provider].claimed += sum;
-        emit Claimed(provider, amounts);
+        earnings[provider].claimed += uint128(sum);
+        emit Claimed(provider, sum);
     }
 
     /// @inheritdoc IVault
     function claimFor(address buyer, address provider, uint64 nonce, uint96 cumulative, bytes calldata signature)
         external
-        nonReentrant
     {
         bytes32 id = leaseId(buyer, provider, nonce);
-        LeaseSlot slot = _leases[id];
-        uint96 claimed = _claimable(slot, id, cumulative);
-        uint96[] memory amounts = new uint96[](1);
-        if (claimed < cumulative) {
-            bytes32 digest = _digest(_domainSeparatorV4(), id, cumulative);
+        LeaseSlot storage slot = _leases[id];
+        PackedLease lease = slot.packed;
+        uint96 claimed = _claimable(lease, id, cumulative);
+        uint96 amount = 0;
+        if (cumulative > claimed) {
+            bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, id, cumulative)));
             if (!_isSigned(buyer, digest, signature)) revert InvalidSignature(id);
-            _leases[id] = slot.withClaimed(cumulative);
-            amounts[0] = cumulative - claimed;
-            earnings[provider].claimed += amounts[0];
+            slot.packed = lease.withClaimed(cumulative);
+            amount = cumulative - claimed;
+            earnings[provider].claimed += amount;
         }
-        emit Claimed(provider, amounts);
+        emit Claimed(provider, amount);
     }
 
     /// @inheritdoc IVault
-    function close(address buyer, address provider, uint64 nonce) external nonReentrant {
+    function closeLease(address buyer, address provider, uint64 nonce) external {
         bytes32 id = leaseId(buyer, provider, nonce);
-        LeaseSlot slot = _leases[id];
-        if (slot.state() != State.Open) revert LeaseNotOpen(id);
-        uint40 expiry = slot.expiry();
-        if (msg.sender != provider && block.timestamp < expiry) revert LeaseStillRunning(id, expiry);
-        (uint96 total, uint96 claimed) = (slot.total(), slot.claimed());
-        uint96 refund = total - claimed;
-        _leases[id] = LeaseSlotLibrary.pack(total, claimed, expiry, State.Closed);
-        Deposit storage account = deposits[buyer];
-        account.free += uint72(refund);
-        account.reserved -= uint72(total);
+        LeaseSlot storage slot = _leases[id];
+        PackedLease lease = slot.packed;
+        if (!lease.isOpen()) revert LeaseNotOpen(id);
+        if (msg.sender != provider && block.timestamp < lease.expiry()) revert LeaseStillRunning(id, lease.expiry());
+        uint96 refund = lease.total() - lease.claimed();
+        slot.packed = lease.closed();
+        DepositSlot storage account = _deposits[buyer];
+        PackedDeposit money = account.packed;
+        account.packed = money.withBalances(money.free() + uint72(refund), money.reserved() - uint72(lease.total()));
         emit LeaseClosed(id, refund);
     }
 
@@ -253,47 +257,83 @@ contract Vault is IVault, EIP712, ReentrancyGuardTransient {
         usd.safeTransfer(msg.sender, amount);
     }
 
-    /// @dev What comes in is credited before it arrives; the transfer that follows reverts or brings all of it.
-    function _credit(address buyer, address from, uint256 amount) private {
+    /// @dev The sum of free and reserved stays below 2^72, so that closing a lease can always give back.
+    function _checkCredit(address buyer, uint256 amount) private view {
         if (amount == 0) revert ZeroAmount();
         if (buyer == address(0)) revert ZeroAddress();
-        Deposit storage account = deposits[buyer];
-        // The sum of free and reserved fits, so that closing a lease can always give back.
-        if (amount > type(uint72).max - account.free - account.reserved) revert AmountTooLarge(amount);
-        account.free += uint72(amount);
+        PackedDeposit account = _deposits[buyer].packed;
+        if (amount > type(uint72).max - account.free() - account.reserved()) revert AmountTooLarge(amount);
+    }
+
+    /// @dev Checked arithmetic: what the account holds may have changed while the tokens came.
+    function _credit(address buyer, address from, uint256 amount) private {
+        DepositSlot storage slot = _deposits[buyer];
+        PackedDeposit account = slot.packed;
+        uint72 free = account.free() + uint72(amount);
+        slot.packed = account.withBalances(free, account.reserved());
         emit Deposited(buyer, from, amount);
     }
 
-    function _reserve(address buyer, uint96 added) private {
-        Deposit storage account = deposits[buyer];
-        uint72 free = account.free;
-        if (added > free) revert InsufficientFree(buyer, free, added);
-        account.free = free - uint72(added);
-        account.reserved += uint72(added);
+    function _open(Lease memory lease, bytes32 id) private {
+        (uint96 total, uint40 expiry) = (lease.totalMicroUsd, lease.expirySeconds);
+        if (block.timestamp > lease.deadlineSeconds) revert SignatureExpired(lease.deadlineSeconds);
+        if (block.timestamp >= expiry) revert LeaseExpired(id, expiry);
+        uint256 latest = block.timestamp + MAX_LEASE_SECONDS;
+        if (expiry > latest) revert LeaseTooLong(id, expiry, latest);
+
+        LeaseSlot storage slot = _leases[id];
+        PackedLease before = slot.packed;
+        if (before.isNone()) {
+            if (total == 0) revert ZeroAmount();
+        } else {
+            if (!before.isOpen()) revert LeaseAlreadyClosed(id);
+            if (block.timestamp >= before.expiry()) revert LeaseExpired(id, before.expiry());
+            bool lowers = total < before.total() || expiry < before.expiry();
+            bool same = total == before.total() && expiry == before.expiry();
+            if (lowers || same) revert LeaseNotRaised(id, total, expiry);
+        }
+
+        DepositSlot storage account = _deposits[lease.buyer];
+        PackedDeposit money = account.packed;
+        uint96 added = total - before.total();
+        uint72 free = money.free();
+        if (added > free) revert InsufficientFree(lease.buyer, free, added);
+        account.packed = money.withBalances(free - uint72(added), money.reserved() + uint72(added));
+        slot.packed = PackedLeaseLibrary.open(total, before.claimed(), expiry);
+        emit LeaseOpened(lease.buyer, lease.provider, lease.nonce, total, expiry, lease.terms);
+    }
+
+    function _digest(Lease memory lease) private view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(LEASE_TYPEHASH, lease)));
     }
 
     /// @dev What was claimed in the lease so far; reverts when nothing may be claimed up to `cumulative`.
-    function _claimable(LeaseSlot slot, bytes32 id, uint96 cumulative) private view returns (uint96) {
-        if (slot.state() != State.Open) revert LeaseNotOpen(id);
-        if (block.timestamp >= slot.expiry()) revert LeaseExpired(id, slot.expiry());
-        if (cumulative > slot.total()) revert ClaimOverTotal(id, cumulative, slot.total());
-        return slot.claimed();
-    }
-
-    function _digest(bytes32 domain, bytes32 id, uint96 cumulative) private pure returns (bytes32) {
-        bytes32 structHash = keccak256(abi.encode(VOUCHER_TYPEHASH, id, cumulative));
-        return MessageHashUtils.toTypedDataHash(domain, structHash);
+    function _claimable(PackedLease lease, bytes32 id, uint96 cumulative) private view returns (uint96) {
+        if (!lease.isOpen()) revert LeaseNotOpen(id);
+        if (block.timestamp >= lease.expiry()) revert LeaseExpired(id, lease.expiry());
+        if (cumulative > lease.total()) revert ClaimOverTotal(id, cumulative, lease.total());
+        return lease.claimed();
     }
 
     /// @dev A key's signature first, because asking whether an account has code costs 2,600 gas.
     function _isSigned(address signer, bytes32 digest, bytes calldata signature) private view returns (bool) {
         address recovered;
         if (signature.length == 64) {
-            (recovered,,) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
+            recovered = _recover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
         } else {
             (recovered,,) = ECDSA.tryRecoverCalldata(digest, signature);
         }
         if (recovered == signer && signer != address(0)) return true;
         return SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature);
+    }
+
+    /// @dev Who made a compact signature (ERC-2098), or zero. OpenZeppelin's `tryRecover` without its reasons,
+    /// which nobody here reads and every voucher would pay for.
+    function _recover(bytes32 digest, bytes32 r, bytes32 vs) private pure returns (address) {
+        uint256 s = uint256(vs) & (type(uint256).max >> 1);
+        if (s > HALF_ORDER) return address(0);
+        unchecked {
+            return ecrecover(digest, uint8(uint256(vs) >> 255) + 27, r, bytes32(s));
+        }
     }
 }

@@ -74,14 +74,29 @@ abstract contract Base {
 
     function openLease(uint96 total) internal returns (IVault.Lease memory lease) {
         lease = leaseOf(total);
-        vault.open(lease, sign(BUYER_KEY, digestOf(lease)));
+        open(BUYER_KEY, lease);
     }
 
-    /// @dev One entry of a batch.
-    function voucher(uint256 key, uint64 nonce, uint96 cumulative) internal view returns (bytes memory) {
+    function open(uint256 key, IVault.Lease memory lease) internal {
+        (bytes32 r, bytes32 vs) = halves(sign(key, digestOf(lease)));
+        vault.openLease(lease, r, vs);
+    }
+
+    function halves(bytes memory compact) internal pure returns (bytes32 r, bytes32 vs) {
+        return abi.decode(compact, (bytes32, bytes32));
+    }
+
+    /// @dev A buyer's voucher as an entry of a batch.
+    function voucher(uint256 key, uint64 nonce, uint96 cumulative) internal view returns (IVault.Entry memory) {
         address from = vm.addr(key);
         bytes32 lease = vault.leaseId(from, provider, nonce);
-        return abi.encodePacked(from, cumulative, sign(key, digestOf(lease, cumulative)), nonce);
+        (bytes32 r, bytes32 vs) = halves(sign(key, digestOf(lease, cumulative)));
+        return IVault.Entry((uint256(uint160(from)) << 96) | cumulative, nonce, r, vs);
+    }
+
+    function batch(IVault.Entry memory entry) internal pure returns (IVault.Entry[] memory entries) {
+        entries = new IVault.Entry[](1);
+        entries[0] = entry;
     }
 
     function free(address account) internal view returns (uint256 amount) {

@@ -10,9 +10,9 @@ contract GasTest is Base {
         fund(buyer, 1e9);
         IVault.Lease memory lease = leaseOf(5e6);
         lease.nonce = 0x7123456789abcdef;
-        bytes memory signature = sign(BUYER_KEY, digestOf(lease));
+        (bytes32 r, bytes32 vs) = halves(sign(BUYER_KEY, digestOf(lease)));
         vm.prank(provider);
-        vault.open(lease, signature);
+        vault.openLease(lease, r, vs);
         atMost(vm.snapshotGasLastCall("Vault", "open"), 60_000, "open");
     }
 
@@ -31,7 +31,7 @@ contract GasTest is Base {
     /// @dev Every voucher is of another buyer, the worst case; first claims, nonces of 63 random bits.
     function claimMany(uint256 count) private returns (uint256 each) {
         earnBefore();
-        bytes memory packed;
+        IVault.Entry[] memory entries = new IVault.Entry[](count);
         for (uint256 i = 0; i < count; ++i) {
             uint256 key = 1000 + i;
             address from = vm.addr(key);
@@ -39,11 +39,11 @@ contract GasTest is Base {
             uint64 nonce = uint64(uint256(keccak256(abi.encode(i)))) >> 1;
             IVault.Lease memory lease =
                 IVault.Lease(from, provider, nonce, 5e6, uint40(block.timestamp + 1 days), uint40(block.timestamp), TERMS);
-            vault.open(lease, sign(key, digestOf(lease)));
-            packed = bytes.concat(packed, voucher(key, nonce, 1_234_567));
+            open(key, lease);
+            entries[i] = voucher(key, nonce, 1_234_567);
         }
         vm.prank(provider);
-        vault.claim(provider, packed);
+        vault.claim(provider, entries);
         uint256 gas = vm.snapshotGasLastCall("Vault", string.concat("claim ", digits(count)));
         each = gas / count;
     }
@@ -52,7 +52,7 @@ contract GasTest is Base {
     function earnBefore() private {
         fund(buyer, 1e8);
         openLease(1e6);
-        vault.claim(provider, voucher(BUYER_KEY, 1, 1e6));
+        vault.claim(provider, batch(voucher(BUYER_KEY, 1, 1e6)));
         vm.snapshotGasLastCall("Vault", "claim 1, the provider's first");
         vm.prank(provider);
         vault.withdrawEarned();

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { BaseError } from '../runtime/Errors.ts'
 import type { Clock } from '../runtime/Clock.ts'
-import { endOrphan, keepPreviousState, recoverState } from './anvilState.ts'
+import type { Logger } from '../runtime/Logger.ts'
+import { endOrphan, keepPreviousState, recoverState, stateWritten } from './anvilState.ts'
 import type { Devnet, DevnetOptions } from './devnet.ts'
 
 /**
@@ -32,14 +33,17 @@ export function findAnvil(): string | undefined {
  * @throws {StartError} when it exits before it answers, with what it said.
  */
 export async function startAnvil(
-  { clock, binary }: { clock: Clock; binary: string },
-  options: DevnetOptions = {},
+  { clock, logger, binary }: { clock: Clock; logger: Logger; binary: string },
+  options: DevnetOptions,
 ): Promise<Devnet> {
   const { chainId = 31_337, statePath, stateIntervalSeconds = 5, signal } = options
   signal?.throwIfAborted()
   if (statePath !== undefined) {
-    await endOrphan(pidPath(statePath), { clock })
-    recoverState(statePath)
+    if (await endOrphan(pidPath(statePath), { clock }))
+      logger.warn({ statePath }, 'Ended a local chain that a killed program had left running.')
+    const state = recoverState(statePath)
+    if (state === 'restored')
+      logger.warn({ statePath }, 'The state of the local chain was half written; took the copy.')
   }
   const port = options.port || (await freePort())
   const child = spawn(binary, argumentsOf({ ...options, port, chainId }), {
@@ -63,9 +67,12 @@ export async function startAnvil(
     rpcUrl,
     port,
     chainId,
-    program: 'anvil',
-    pid: child.pid,
+    pid: child.pid!,
     exited,
+    async save() {
+      if (statePath === undefined) return
+      await stateWritten(statePath, { clock, limitMs: stateIntervalSeconds * 4000 })
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

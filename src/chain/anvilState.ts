@@ -40,24 +40,39 @@ export function keepPreviousState(
   }
 }
 
+/** Resolves when anvil has written the state anew, or has had time enough to. */
+export async function stateWritten(
+  path: string,
+  { clock, limitMs }: { clock: Clock; limitMs: number },
+): Promise<void> {
+  const stamp = () => statSync(path, { throwIfNoEntry: false })?.mtimeMs
+  const before = stamp()
+  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += 100) {
+    if (stamp() !== before && isWhole(path)) return
+    await clock.sleep(100)
+  }
+}
+
 /**
  * Ends the anvil that a killed program left behind, so that two never write the same file. The process
  * must still be what the file says it is: ids are used again.
  */
-export async function endOrphan(pidPath: string, { clock }: { clock: Clock }): Promise<void> {
-  if (!exists(pidPath)) return
+export async function endOrphan(pidPath: string, { clock }: { clock: Clock }): Promise<boolean> {
+  let ended = false
+  if (!exists(pidPath)) return ended
   try {
     const { pid, binary } = JSON.parse(readFileSync(pidPath, 'utf8')) as Record<string, unknown>
-    if (typeof pid !== 'number' || typeof binary !== 'string' || pid <= 1) return
+    if (typeof pid !== 'number' || typeof binary !== 'string' || pid <= 1) return ended
     for (let waitedMs = 0; commandOf(pid).includes(binary); waitedMs += 100) {
       process.kill(pid, waitedMs < orphanLimitMs ? 'SIGTERM' : 'SIGKILL')
+      ended = true
       await clock.sleep(100)
     }
   } catch {
     // The file is half-written, or the process ended between two lines: nothing to end.
-  } finally {
-    rmSync(pidPath, { force: true })
   }
+  rmSync(pidPath, { force: true })
+  return ended
 }
 
 const orphanLimitMs = 5000

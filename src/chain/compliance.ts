@@ -194,7 +194,7 @@ function claimCompliance(create: () => Promise<Setup>): void {
       await expect(claim([...good, { ...over[0]!, nonce: 3n }])).rejects.toMatchObject({
         code: 'Chain.LeaseNotOpen',
       })
-      await expect(claim([])).rejects.toMatchObject({ code: 'Chain.MalformedBatch' })
+      await expect(claim([])).rejects.toMatchObject({ code: 'Chain.EmptyBatch' })
       expect(await setup.buyer.chain.earned(lease.provider)).toBe(0n)
       await claim([...good, ...(await claimOf(setup, other, 40n)).claims])
       expect(await setup.buyer.chain.earned(lease.provider)).toBe(55n)

@@ -1,17 +1,20 @@
 import type { Clock } from '../runtime/Clock.ts'
+import type { Logger } from '../runtime/Logger.ts'
+import { silentLogger } from '../runtime/silentLogger.ts'
 import { systemClock } from '../runtime/systemClock.ts'
-import { findAnvil, startAnvil } from './anvil.ts'
+import { findAnvil, startAnvil, StartError } from './anvil.ts'
 
 /** A local chain that answers JSON-RPC on this machine alone. Nobody needs coins there: fees are zero. */
 export type Devnet = AsyncDisposable & {
   readonly rpcUrl: string
   readonly port: number
   readonly chainId: number
-  readonly program: 'anvil'
   /** The process of the chain. */
-  readonly pid: number | undefined
+  readonly pid: number
   /** Resolves with the reason when it ends, expected or not. */
   readonly exited: Promise<string>
+  /** Resolves when everything up to now is on the disk; at once when nothing is kept there. */
+  save(): Promise<void>
 }
 
 export type DevnetOptions = {
@@ -21,21 +24,28 @@ export type DevnetOptions = {
   chainId?: number | undefined
   /** Seconds between blocks; 0 makes a block for each transaction at once. @default 1 */
   blockTimeSeconds?: number | undefined
-  /** Where the chain is kept; it goes on from there. @default it is forgotten */
+  /** File that the chain is kept in; it goes on from there. @default it is forgotten */
   statePath?: string | undefined
-  /** How often it is written there. @default 5 */
+  /** How often it is written there: what `kill -9` can lose. @default 5 */
   stateIntervalSeconds?: number | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * Starts a local chain and resolves when it answers.
+ * Starts a local chain and resolves when it answers. With a state file it goes on where it was, also
+ * after `kill -9`; a chain that a killed program left running on that file is ended first.
  *
  * @throws {StartError} when it does not start, and why.
  */
 export async function startDevnet(
-  options: DevnetOptions & { clock?: Clock | undefined } = {},
+  options: DevnetOptions & {
+    clock?: Clock | undefined
+    logger?: Logger | undefined
+  } = {},
 ): Promise<Devnet> {
-  const { clock = systemClock(), ...rest } = options
-  return await startAnvil({ clock, binary: findAnvil()! }, rest)
+  const { clock = systemClock(), logger = silentLogger(), ...rest } = options
+  const binary = findAnvil()
+  if (binary !== undefined) return await startAnvil({ clock, logger, binary }, rest)
+  const reason = `npm has no anvil for ${process.platform} ${process.arch}`
+  throw new StartError({ rpcUrl: 'none', reason })
 }

@@ -254,6 +254,8 @@ function openLease(
 ): readonly LedgerEvent[] {
   const { buyer, provider, nonce, totalMicroUsd, expirySeconds, terms } = lease
   const id = Lease.id(lease)
+  if (!Signature.verify(Lease.hash(domain, lease), signature, buyer))
+    throw new Refusal('InvalidSignature')
   if (timestampSeconds > lease.deadlineSeconds) throw new Refusal('SignatureExpired')
   if (timestampSeconds >= expirySeconds) throw new Refusal('LeaseExpired')
   if (expirySeconds > timestampSeconds + longestLeaseSeconds) throw new Refusal('LeaseTooLong')
@@ -267,8 +269,6 @@ function openLease(
     const same = totalMicroUsd === before.totalMicroUsd && expirySeconds === before.expirySeconds
     if (lowers || same) throw new Refusal('LeaseNotRaised')
   }
-  if (!Signature.verify(Lease.hash(domain, lease), signature, buyer))
-    throw new Refusal('InvalidSignature')
   const added = totalMicroUsd - before.totalMicroUsd
   const deposit = draft.deposit.get(buyer)
   if (added > deposit.freeMicroUsd) throw new Refusal('InsufficientFree')
@@ -288,7 +288,7 @@ function claim(
   { provider, claims }: Extract<Action, { type: 'claim' }>,
   context: Context,
 ): readonly LedgerEvent[] {
-  if (claims.length === 0) throw new Refusal('MalformedBatch')
+  if (claims.length === 0) throw new Refusal('EmptyBatch')
   return claims.flatMap((entry) => claimOne(draft, provider, entry, context))
 }
 

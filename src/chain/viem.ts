@@ -16,7 +16,7 @@ import {
   type Parameters,
 } from './Chain.ts'
 import { encode } from './viemEncode.ts'
-import { ask } from './viemErrors.ts'
+import { ask, isComplaint } from './viemErrors.ts'
 import { readEvents } from './viemEvents.ts'
 import { openLeases } from './viemLeases.ts'
 import { viemSender } from './viemSender.ts'
@@ -39,7 +39,8 @@ export async function viemChain(options: viemChain.Options): Promise<Chain> {
     { client, clock, identity },
     { chainId: domain.chainId, confirmations, timeoutMs: sendTimeoutMs },
   )
-  const read = <result>(question: () => Promise<result>) => ask({ clock }, question)
+  const read = <result>(question: () => Promise<result>) =>
+    ask({ clock, again: isComplaint }, question)
   const leasesOf = openLeases({ client, vault: domain.vault, fromBlock })
   const tokenName = once(() => readTokenName(client, parameters.usd))
   await checkChain(client, domain.chainId, read)
@@ -97,7 +98,7 @@ export async function viemChain(options: viemChain.Options): Promise<Chain> {
         const registered = stakeMicroUsd > 0n
         return { registered, stakeMicroUsd, unbondingMicroUsd, unbondableAtSeconds }
       }),
-    events: (range) => read(() => readEvents({ client, domain, parameters }, range)),
+    events: (range) => read(() => readEvents({ client, fromBlock, domain, parameters }, range)),
     async send(action, { signal } = {}) {
       signal?.throwIfAborted()
       const pays = action.type === 'deposit' || action.type === 'register'

@@ -115,17 +115,18 @@ function encodeVault(
       })
     case 'withdraw':
       return encodeFunctionData({ abi, functionName: 'withdraw' })
-    case 'open-lease':
-      return encodeFunctionData({
-        abi,
-        functionName: 'open',
-        args: [action.lease, compact(action.signature) ?? action.signature],
-      })
+    case 'open-lease': {
+      const { lease, signature } = action
+      const halves = halvesOf(signature)
+      return halves
+        ? encodeFunctionData({ abi, functionName: 'openLease', args: [lease, ...halves] })
+        : encodeFunctionData({ abi, functionName: 'openLeaseFor', args: [lease, signature] })
+    }
     case 'claim':
       return encodeClaim(action.provider, action.claims)
     case 'close-lease': {
       const { buyer, provider, nonce } = action.key
-      return encodeFunctionData({ abi, functionName: 'close', args: [buyer, provider, nonce] })
+      return encodeFunctionData({ abi, functionName: 'closeLease', args: [buyer, provider, nonce] })
     }
     case 'withdraw-earned':
       return encodeFunctionData({ abi, functionName: 'withdrawEarned' })
@@ -142,28 +143,20 @@ function encodeClaim(provider: Hex.Address, claims: readonly Claim[]): Hex.Hex {
       functionName: 'claimFor',
       args: [only.buyer, provider, only.nonce, only.cumulativeMicroUsd, only.signature],
     })
-  const packed = claims.map(({ buyer, nonce, cumulativeMicroUsd, signature }) =>
-    [
-      buyer.slice(2),
-      cumulativeMicroUsd.toString(16).padStart(24, '0'),
-      (compact(signature) ?? `0x${'00'.repeat(64)}`).slice(2),
-      nonce.toString(16).padStart(16, '0'),
-    ].join(''),
-  )
-  return encodeFunctionData({
-    abi,
-    functionName: 'claim',
-    args: [provider, `0x${packed.join('')}`],
+  const entries = claims.map(({ buyer, nonce, cumulativeMicroUsd, signature }) => {
+    const [r, vs] = halvesOf(signature) ?? [Hex.zero, Hex.zero]
+    return { buyerAndCumulative: (BigInt(buyer) << 96n) | cumulativeMicroUsd, nonce, r, vs }
   })
+  return encodeFunctionData({ abi, functionName: 'claim', args: [provider, entries] })
 }
 
-/** ERC-2098: v in the highest bit of s. Undefined when the signature has no such form. */
-function compact(signature: Hex.Hex): Hex.Hex | undefined {
+/** A compact signature (ERC-2098): r, and s with v in its highest bit. Undefined for what has no such form. */
+function halvesOf(signature: Hex.Hex): readonly [r: Hex.Hex, vs: Hex.Hex] | undefined {
   const bytes = Hex.toBytes(signature)
   const v = bytes[64]
   if (bytes.length !== 65 || (v !== 27 && v !== 28) || bytes[32]! >= 0x80) return undefined
   if (v === 28) bytes[32]! |= 0x80
-  return Hex.from(bytes.subarray(0, 64))
+  return [Hex.from(bytes.subarray(0, 32)), Hex.from(bytes.subarray(32, 64))]
 }
 
 /** The account's signature under ERC-3009 that lets `to` take an amount. */

@@ -1,4 +1,4 @@
-import { decodeErrorResult, HttpRequestError, TimeoutError } from 'viem'
+import { decodeErrorResult, HttpRequestError, RpcRequestError, TimeoutError } from 'viem'
 import type * as Hex from '../protocol/Hex.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import { messageOf } from '../runtime/Errors.ts'
@@ -44,6 +44,11 @@ export function isUnreachable(error: unknown): boolean {
   )
 }
 
+/** Whether the node answered with an error: to a reader that is as good as no answer. */
+export function isComplaint(error: unknown): boolean {
+  return isUnreachable(error) || causes(error).some((cause) => cause instanceof RpcRequestError)
+}
+
 /** Whether the node's complaint, at any depth, is one of these. */
 export function complains(error: unknown, pattern: RegExp): boolean {
   return causes(error).some((cause) => pattern.test(messageOf(cause)))
@@ -55,15 +60,21 @@ export function complains(error: unknown, pattern: RegExp): boolean {
  * @throws {UnavailableError} when it never answers.
  */
 export async function ask<result>(
-  { clock, signal }: { clock: Clock; signal?: AbortSignal | undefined },
+  options: {
+    clock: Clock
+    signal?: AbortSignal | undefined
+    /** Which failures to try again. @default those without an answer */
+    again?: ((error: unknown) => boolean) | undefined
+  },
   question: () => Promise<result>,
 ): Promise<result> {
+  const { clock, signal, again = isUnreachable } = options
   for (let attempt = 0; ; attempt++) {
     signal?.throwIfAborted()
     try {
       return await question()
     } catch (cause) {
-      if (!isUnreachable(cause)) throw cause
+      if (!again(cause)) throw cause
       const pauseMs = pausesMs[attempt]
       if (pauseMs === undefined)
         throw cause instanceof UnavailableError ? cause : new UnavailableError({ cause })

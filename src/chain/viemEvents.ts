@@ -1,19 +1,22 @@
-import { decodeEventLog, decodeFunctionData, type Log, type PublicClient } from 'viem'
+import { decodeEventLog, type Log, type PublicClient } from 'viem'
 import type * as Hex from '../protocol/Hex.ts'
 import * as Lease from '../protocol/Lease.ts'
 import { providerRegistry, vault } from './artifacts.ts'
 import type { Chain, ChainEvent } from './Chain.ts'
 import type { LedgerEvent } from './ledger.ts'
+import { claimReader } from './viemClaims.ts'
 
 /** Nodes refuse longer ranges in one request; public ones allow a few thousand. */
 const blocksPerRequest = 2000n
 
 /** Reads what the contracts did in blocks `from` to `to`, in order. */
 export async function readEvents(
-  { client, domain, parameters }: { client: PublicClient } & Pick<Chain, 'domain' | 'parameters'>,
+  ports: { client: PublicClient; fromBlock: bigint } & Pick<Chain, 'domain' | 'parameters'>,
   { from, to }: { from: bigint; to: bigint },
 ): Promise<readonly ChainEvent[]> {
+  const { client, fromBlock, domain, parameters } = ports
   const events: ChainEvent[] = []
+  const claimsOf = claimReader({ client, vault: domain.vault, fromBlock })
   const timestamps = new Map<Hex.Hex, number>()
   for (let first = from; first <= to; first += blocksPerRequest) {
     const last = first + blocksPerRequest - 1n
@@ -30,7 +33,7 @@ export async function readEvents(
         timestampSeconds: await timestampOf(log),
         transaction: log.transactionHash!,
       }
-      const found = await decode(client, log, domain.vault)
+      const found = await decode(log, domain.vault, claimsOf)
       events.push(...found.map((event) => ({ ...place, ...event }) as ChainEvent))
     }
   }
@@ -48,9 +51,9 @@ export async function readEvents(
 }
 
 async function decode(
-  client: PublicClient,
   log: Log,
   vaultAddress: Hex.Address,
+  claimsOf: ReturnType<typeof claimReader>,
 ): Promise<readonly LedgerEvent[]> {
   if (log.address.toLowerCase() !== vaultAddress) return decodeRegistry(log)
   const { eventName, args } = decodeEventLog({ abi: vault.abi, ...log })
@@ -60,10 +63,10 @@ async function decode(
     case 'Withdrawn':
       return [{ type: 'withdrawn', buyer: lower(args.buyer), amountMicroUsd: args.amount }]
     case 'LeaseOpened': {
-      const { lease, nonce, total: totalMicroUsd, expiry: expirySeconds, terms } = args
+      const { nonce, total: totalMicroUsd, expiry: expirySeconds, terms } = args
       const parties = { buyer: lower(args.buyer), provider: lower(args.provider) }
       const facts = { ...parties, nonce, totalMicroUsd, expirySeconds, terms }
-      return [{ type: 'lease-opened', lease, ...facts }]
+      return [{ type: 'lease-opened', lease: Lease.id(facts), ...facts }]
     }
     case 'LeaseClosed':
       return [{ type: 'lease-closed', lease: args.lease, refundMicroUsd: args.refund }]
@@ -71,11 +74,8 @@ async function decode(
       const provider = lower(args.provider)
       return [{ type: 'earnings-withdrawn', provider, amountMicroUsd: args.amount }]
     }
-    case 'Claimed': {
-      const { input, to } = await client.getTransaction({ hash: log.transactionHash! })
-      const entries = to?.toLowerCase() === vaultAddress ? entriesOf(input) : []
-      return claims(lower(args.provider), entries, args.amounts)
-    }
+    case 'Claimed':
+      return await claimsOf(log, lower(args.provider))
     case 'WithdrawalRequested':
     case 'EIP712DomainChanged':
       return []
@@ -97,47 +97,6 @@ function decodeRegistry(log: Log): readonly LedgerEvent[] {
     case 'UnbondingRequested':
       return []
   }
-}
-
-type Entry = {
-  readonly buyer: Hex.Address
-  readonly nonce: bigint
-  readonly cumulativeMicroUsd: bigint
-}
-
-/** Which vouchers a claim brought: the event tells amounts alone, to keep claims cheap. */
-function entriesOf(input: Hex.Hex): readonly Entry[] {
-  const { functionName, args } = decodeFunctionData({ abi: vault.abi, data: input })
-  if (functionName === 'claimFor') {
-    const [buyer, , nonce, cumulativeMicroUsd] = args
-    return [{ buyer: lower(buyer), nonce, cumulativeMicroUsd }]
-  }
-  if (functionName !== 'claim') return []
-  const digits = args[1].slice(2)
-  return Array.from({ length: digits.length / entryDigits }, (_, index) => {
-    const entry = digits.slice(index * entryDigits, (index + 1) * entryDigits)
-    return {
-      buyer: `0x${entry.slice(0, 40)}`,
-      cumulativeMicroUsd: BigInt(`0x${entry.slice(40, 64)}`),
-      nonce: BigInt(`0x${entry.slice(192, 208)}`),
-    }
-  })
-}
-
-const entryDigits = 208
-
-function claims(
-  provider: Hex.Address,
-  entries: readonly Entry[],
-  amounts: readonly bigint[],
-): readonly LedgerEvent[] {
-  return entries.flatMap(({ buyer, nonce, cumulativeMicroUsd }, index) => {
-    const amountMicroUsd = amounts[index] ?? 0n
-    if (amountMicroUsd === 0n) return []
-    const lease = Lease.id({ buyer, provider, nonce })
-    const facts = { buyer, provider, amountMicroUsd, cumulativeMicroUsd }
-    return [{ type: 'claimed', lease, ...facts } as const]
-  })
 }
 
 function lower(address: Hex.Address): Hex.Address {

@@ -1,5 +1,6 @@
 import type { PublicClient } from 'viem'
 import type * as Hex from '../protocol/Hex.ts'
+import * as Lease from '../protocol/Lease.ts'
 import { vault as artifact } from './artifacts.ts'
 
 /** What one open lease has used up. */
@@ -37,11 +38,14 @@ export function openLeases({
         abi: artifact.abi,
         eventName: 'LeaseOpened',
         args: { buyer },
+        strict: true,
         fromBlock: from,
         toBlock: last < blockNumber ? last : blockNumber,
       })
-      for (const { args } of logs)
-        if (args.lease && !found.has(args.lease)) found.set(args.lease, undefined)
+      for (const { args } of logs) {
+        const id = Lease.id(args)
+        if (!found.has(id)) found.set(id, undefined)
+      }
     }
     const settled = blockNumber > reorganisedBlocks ? blockNumber - reorganisedBlocks : 0n
     const open: OpenLease[] = []

@@ -27,11 +27,21 @@ interface IVault {
         bytes32 terms;
     }
 
+    /// @notice A voucher in a batch: what the buyer signed as `Voucher(lease, cumulative)`, packed.
+    /// @param buyerAndCumulative The buyer in the upper 160 bits, the cumulative amount in the lower 96.
+    /// @param r First half of the buyer's compact signature (ERC-2098).
+    /// @param vs Second half.
+    struct Entry {
+        uint256 buyerAndCumulative;
+        uint64 nonce;
+        bytes32 r;
+        bytes32 vs;
+    }
+
     event Deposited(address indexed buyer, address indexed from, uint256 amount);
     event WithdrawalRequested(address indexed buyer, uint256 amount, uint256 withdrawableAt);
     event Withdrawn(address indexed buyer, uint256 amount);
     event LeaseOpened(
-        bytes32 indexed lease,
         address indexed buyer,
         address indexed provider,
         uint64 nonce,
@@ -39,8 +49,9 @@ interface IVault {
         uint40 expiry,
         bytes32 terms
     );
-    /// @notice One for each call. `amounts[i]` is what entry `i` of the call added to the provider's earnings.
-    event Claimed(address indexed provider, uint96[] amounts);
+    /// @notice One for each call, because one for each voucher would cost more than the claim. Which vouchers
+    /// they were stands in the transaction's input.
+    event Claimed(address indexed provider, uint256 amount);
     event LeaseClosed(bytes32 indexed lease, uint256 refund);
     event EarningsWithdrawn(address indexed provider, uint256 amount);
 
@@ -61,8 +72,7 @@ interface IVault {
     error LeaseStillRunning(bytes32 lease, uint256 expiry);
     error InsufficientFree(address buyer, uint256 free, uint256 needed);
     error ClaimOverTotal(bytes32 lease, uint256 cumulative, uint256 total);
-    /// @notice A batch must be one or more entries of 104 bytes.
-    error MalformedBatch(uint256 length);
+    error EmptyBatch();
 
     /// @notice How long a buyer waits between asking to withdraw and withdrawing.
     function withdrawalDelay() external view returns (uint256);
@@ -117,21 +127,27 @@ interface IVault {
     /// @notice After the delay: pays what was requested or what is free, whichever is less.
     function withdraw() external;
 
-    /// @notice Reserves money of the buyer who signed; or raises the total or the expiry of an open lease.
-    /// @param signature 64 bytes (ERC-2098), 65 bytes, or whatever the buyer's contract takes (ERC-1271).
-    function open(Lease calldata lease, bytes calldata signature) external;
+    /// @notice Reserves money of the buyer who signed `Lease`; or raises the total or the expiry of an open lease.
+    /// Anyone may bring it.
+    /// @param r First half of the buyer's compact signature (ERC-2098).
+    /// @param vs Second half.
+    function openLease(Lease calldata lease, bytes32 r, bytes32 vs) external;
+
+    /// @notice The same with a signature of any form: 64 or 65 bytes, or whatever the buyer's contract takes
+    /// (ERC-1271).
+    function openLeaseFor(Lease calldata lease, bytes calldata signature) external;
 
     /// @notice Redeems vouchers of one provider, all or none. Anyone may bring them; only the provider gains.
     /// An entry that promises no more than was claimed before changes nothing.
-    /// @param packed For each voucher: buyer (20 bytes), nonce (8), cumulative amount (12), r (32), vs (32).
-    function claim(address provider, bytes calldata packed) external;
+    function claim(address provider, Entry[] calldata entries) external;
 
-    /// @notice Redeems one voucher with a signature of any form, for buyers that are contracts (ERC-1271).
+    /// @notice Redeems one voucher with a signature of any form: 64 or 65 bytes, or whatever the buyer's contract
+    /// takes (ERC-1271).
     function claimFor(address buyer, address provider, uint64 nonce, uint96 cumulative, bytes calldata signature)
         external;
 
     /// @notice Returns the unclaimed rest to the buyer, for ever. The provider at any time, anyone after expiry.
-    function close(address buyer, address provider, uint64 nonce) external;
+    function closeLease(address buyer, address provider, uint64 nonce) external;
 
     /// @notice Pays the caller all it has earned.
     function withdrawEarned() external;
