@@ -9,7 +9,7 @@ import type {
   ControlledEvaluateIndexOutput,
   Llama,
   LlamaContextSequence,
-  LlamaGpuType,
+  LlamaLogLevel,
   LlamaModel,
   Token,
 } from 'node-llama-cpp'
@@ -48,8 +48,12 @@ export async function llamaCppEngine(options: llamaCppEngine.Options): Promise<E
     throw new Gguf.InvalidError({ path, reason: 'it names no architecture or has no weights' })
 
   await using stack = new AsyncDisposableStack()
-  const llama = stack.use(await startLlama(options))
-  const { weights, model } = await loadModel(llama, path)
+  const said: string[] = []
+  const onError = (message: string) => {
+    if (said.length < 5 && !said.includes(message)) said.push(message)
+  }
+  const llama = stack.use(await startLlama({ ...options, onError }))
+  const { weights, model } = await loadModel(llama, path, said)
   stack.use(model)
   const trained = model.trainContextSize
   const contextTokens = Math.min(options.contextTokens ?? 4096, trained || 4096)
@@ -72,7 +76,7 @@ export async function llamaCppEngine(options: llamaCppEngine.Options): Promise<E
         id: runtime.id,
         weights,
         quantisation: Gguf.quantisation(header),
-        build: buildOf(llama),
+        build: await buildOf(llama),
         contextTokens,
         tiers: ['statistical', 'unverified'],
       },
@@ -109,10 +113,8 @@ export const gpuFolder = join(homedir(), '.weft', 'gpu')
  *
  * @throws {LlamaMissingError} when there is none for this machine.
  */
-export async function startLlama(
-  options: { gpu?: false | 'auto' | undefined; gpuFolder?: string | undefined } = {},
-): Promise<Llama> {
-  const { gpu = 'auto', gpuFolder: folder = gpuFolder } = options
+export async function startLlama(options: startLlama.Options = {}): Promise<Llama> {
+  const { gpu = 'auto', gpuFolder: folder = gpuFolder, onError = () => {} } = options
   const entry = join(folder, 'node_modules', 'node-llama-cpp', 'dist', 'index.js')
   const useGpu = gpu !== false && existsSync(entry)
   try {
@@ -124,7 +126,8 @@ export async function startLlama(
       build: 'never',
       skipDownload: true,
       progressLogs: false,
-      logger: () => {},
+      logLevel: 'error' as LlamaLogLevel,
+      logger: (_, message) => onError(message.trim()),
       maxThreads: 0,
     })
   } catch (cause) {
@@ -132,15 +135,23 @@ export async function startLlama(
   }
 }
 
-/** What equal strings promise equal tokens for: llama.cpp's release, the processor code in use, and our sampling. */
-export function buildOf(llama: {
-  readonly llamaCppRelease: { readonly release: string }
-  readonly gpu: LlamaGpuType
-  readonly systemInfo: string
-}): string {
-  const features = [...llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name)
-  const backend = llama.gpu === false ? 'cpu' : llama.gpu
-  return `llama.cpp ${llama.llamaCppRelease.release} ${backend} ${features.join('+')} sampler 1`
+export declare namespace startLlama {
+  type Options = {
+    gpu?: false | 'auto' | undefined
+    gpuFolder?: string | undefined
+    /** Hears what llama.cpp says about its failures. */
+    onError?: ((message: string) => void) | undefined
+  }
+}
+
+/** What equal strings promise equal tokens for: llama.cpp's release, the processor code or GPUs in use, our sampling. */
+export async function buildOf(
+  llama: Pick<Llama, 'llamaCppRelease' | 'gpu' | 'systemInfo' | 'getGpuDeviceNames'>,
+): Promise<string> {
+  const features = [...llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name).join('+')
+  const devices = llama.gpu === false ? [] : await llama.getGpuDeviceNames()
+  const backend = llama.gpu === false ? 'cpu' : `${llama.gpu} ${devices.join(', ')} and cpu`
+  return `llama.cpp ${llama.llamaCppRelease.release} ${backend} ${features} sampler 1`
 }
 
 type Runtime = {
@@ -373,17 +384,24 @@ async function openSequence(
 async function loadModel(
   llama: Llama,
   path: string,
+  said: readonly string[],
 ): Promise<{ weights: Hex.Hex; model: LlamaModel }> {
   const before = await stat(path)
   const weights = await hashFile(path)
   const model = await llama
-    .loadModel({ modelPath: path, checkTensors: true, defaultContextFlashAttention: false })
+    .loadModel({
+      modelPath: path,
+      checkTensors: true,
+      defaultContextFlashAttention: false,
+      // All or nothing: a split that follows the free memory would change the tokens.
+      gpuLayers: llama.gpu === false ? 0 : 'max',
+    })
     .catch((cause: unknown) => {
       throw new EngineError('llama.cpp does not load this model.', {
         cause,
         metaMessages: [
           `File: ${path}`,
-          `Reason: ${cause instanceof Error ? cause.message : String(cause)}`,
+          `Reason: ${[String(cause), ...said].join('; ')}`,
           'Fix: use a model that this release of llama.cpp knows and that fits into memory.',
         ],
       })

@@ -1,0 +1,15 @@
+/**
+ * Owns the port "run a job" and its adapters: `llamaCppEngine` for a GGUF file in this process,
+ * `openaiEngine` for any OpenAI-compatible server, `memoryEngine` for simulations; the first model,
+ * computed from the project's documents; and the detection of this machine's hardware. It does not
+ * know of prices, leases or receipts: `provider/` and `verification/` do.
+ */
+export * from './Engine.ts'
+export * as Gguf from './Gguf.ts'
+export { encodeGguf } from './encodeGguf.ts'
+export { firstModel, projectTexts, writeFirstModel, type FirstModel } from './firstModel.ts'
+export { buildOf, gpuFolder, llamaCppEngine, startLlama } from './llamaCpp.ts'
+export { memoryEngine } from './memoryEngine.ts'
+export { openaiEngine } from './openai.ts'
+export { detectGpus, detectHardware } from './hardware/detectHardware.ts'
+export { parseNvidiaSmi, type Gpu } from './hardware/parseNvidiaSmi.ts'
