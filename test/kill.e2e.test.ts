@@ -59,7 +59,9 @@ describe('a running network', () => {
 
   test('survives kill -9 of anvil itself', async () => {
     const jobs = await demo.buy(4)
-    const anvil = Number(readFileSync(join(home, 'chain', 'anvil.pid'), 'utf8'))
+    const { pid: anvil } = JSON.parse(
+      readFileSync(join(home, 'chain', 'anvil.json.pid'), 'utf8'),
+    ) as { pid: number }
     process.kill(anvil, 'SIGKILL')
     const more = await demo.buy(4, { patient: true })
     for (const job of [...jobs, ...more]) await demo.settled(job)

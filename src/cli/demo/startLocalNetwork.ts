@@ -4,6 +4,7 @@ import type { Chain } from '../../chain/Chain.ts'
 import * as Identity from '../../protocol/Identity.ts'
 import type * as Hex from '../../protocol/Hex.ts'
 import type { Clock } from '../../runtime/Clock.ts'
+import { BaseError } from '../../runtime/Errors.ts'
 import { systemRandom } from '../../runtime/systemRandom.ts'
 import { connectChain } from '../connectChain.ts'
 import { createKey } from '../keys.ts'
@@ -67,102 +68,69 @@ export async function startLocalNetwork(
 
   const paid = [...providers, buyer]
   const { chain, file } = await say.step('chain and contracts are up', async () => {
-    const port = await freePort()
     const network = join(home, 'network.json')
     const mints = paid.flatMap(({ address }) => ['--mint', `${address}=${walletMicroUsd}`])
+    const port = await freePort()
     await supervisor.start('chain', [
       'chain',
-      '--home',
-      folder('chain'),
-      '--network',
-      network,
-      '--port',
-      `${port}`,
+      ...flags({ home: folder('chain'), network, port }),
       ...mints,
     ])
-    return {
-      file: network,
-      chain: stack.use(await connectChain(NetworkFile.read(network), { identity: buyer, clock })),
-    }
+    const connected = await connectChain(NetworkFile.read(network), { identity: buyer, clock })
+    return { file: network, chain: stack.use(connected) }
   })
 
-  const common = (name: string) => [
-    ...['--home', folder(name), '--network', file, '--log-level', 'info'],
-    ...['--listen', '/ip4/127.0.0.1/tcp/0'],
-  ]
+  const start = (name: string, command: string, options: Record<string, unknown> = {}) =>
+    supervisor.start(name, [
+      command,
+      ...flags({ home: folder(name), network: file, 'log-level': 'info', ...options }),
+    ])
+  const listen = '/ip4/127.0.0.1/tcp/0'
   await say.step('bootstrap node is up', async () => {
     const port = await freePort()
-    const address = `/ip4/127.0.0.1/tcp/${port}/p2p/${bootstrap.peerId}`
     NetworkFile.write(file, {
       ...NetworkFile.read(file),
-      bootstrap: [address],
+      bootstrap: [`/ip4/127.0.0.1/tcp/${port}/p2p/${bootstrap.peerId}`],
       validators: models.verifiable ? [validator.address] : [],
     })
-    await supervisor.start('bootstrap', [
-      ...['bootstrap', '--home', folder('bootstrap'), '--network', file],
-      ...['--port', `${port}`, '--log-level', 'info'],
-    ])
+    await start('bootstrap', 'bootstrap', { port })
   })
 
-  await say.step('three providers have registered and sell', () =>
-    Promise.all(
+  await say.step('three providers have registered and sell', async () => {
+    const shared = { listen, stake: stakeUsd, region: 'local', threads: 1, 'claim-after': 3 }
+    await Promise.all(
       names.map((name, index) =>
-        supervisor.start(name, [
-          'provide',
-          ...common(name),
-          '--stake',
-          stakeUsd,
-          '--region',
-          'local',
-          '--claim-after',
-          '3',
-          ...providerArguments(models, index),
-        ]),
+        start(name, 'provide', { ...shared, ...providerOptions(models, index) }),
       ),
-    ).then(() => undefined),
-  )
+    )
+  })
 
   const apiKey = await createKey(folder('gateway'), {
     name: 'demo',
     capMicroUsd: 50_000_000n,
     operator: true,
   })
-  const gatewayPort = await freePort(options.gatewayPort)
-  const explorerPort = await freePort(options.explorerPort)
   const urls = await say.step('validator, gateway and explorer are up', async () => {
-    const checks = models.verifiable
-      ? [
-          supervisor.start('validator', [
-            'validate',
-            ...common('validator'),
-            '--weights',
-            models.weights,
-          ]),
-        ]
-      : []
+    const tier = models.verifiable ? 'statistical' : 'unverified'
     const [gateway, explorer] = await Promise.all([
-      supervisor.start('gateway', [
-        'gateway',
-        ...common('gateway'),
-        '--port',
-        `${gatewayPort}`,
-        '--deposit',
-        '40',
-        '--tier',
-        models.verifiable ? 'statistical' : 'unverified',
-        '--warm',
-        models.id,
-      ]),
-      supervisor.start('explorer', [
-        'explorer',
-        ...common('explorer'),
-        '--port',
-        `${explorerPort}`,
-      ]),
-      ...checks,
+      start('gateway', 'gateway', {
+        listen,
+        tier,
+        port: await freePort(options.gatewayPort),
+        deposit: 40,
+        warm: models.id,
+      }),
+      start('explorer', 'explorer', { listen, port: await freePort(options.explorerPort) }),
+      models.verifiable
+        ? start('validator', 'validate', { listen, weights: models.weights })
+        : undefined,
     ])
-    return { gateway: String(gateway?.['url']), explorer: String(explorer?.['url']) }
+    return { gateway: String(gateway['url']), explorer: String(explorer['url']) }
   })
+
+  await say.step('the gateway knows every provider', () =>
+    until({ clock }, () => hasModel(urls.gateway, apiKey, { id: models.id, count: names.length })),
+  )
 
   const owned = stack.move()
   return {
@@ -190,14 +158,54 @@ export declare namespace startLocalNetwork {
 }
 
 /** The third provider says it serves the model and serves another one. */
-function providerArguments(models: DemoModels, index: number): readonly string[] {
-  const price = [
-    '--price-input',
-    `${0.1 + index * 0.02}`,
-    '--price-output',
-    `${0.4 + index * 0.05}`,
-  ]
-  if (!models.verifiable) return ['--upstream', models.upstream, ...price]
-  const file = ['--model', models.path, '--model-id', models.id]
-  return [...file, ...(index === 2 ? ['--cheat-with', models.otherPath] : []), ...price]
+function providerOptions(models: DemoModels, index: number): Record<string, unknown> {
+  const prices = {
+    'price-input': (0.1 + index / 50).toFixed(2),
+    'price-output': (0.4 + index / 20).toFixed(2),
+  }
+  if (!models.verifiable) return { ...prices, upstream: models.upstream }
+  const file = { model: models.path, 'model-id': models.id }
+  return { ...prices, ...file, ...(index === 2 ? { 'cheat-with': models.otherPath } : {}) }
+}
+
+/** Options as a command line writes them. */
+function flags(options: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+}
+
+/** Whether the gateway offers the model from that many providers. */
+async function hasModel(
+  url: string,
+  apiKey: string,
+  { id, count }: { id: string; count: number },
+): Promise<boolean> {
+  const headers = { authorization: `Bearer ${apiKey}` }
+  const answer = await fetch(`${url}/v1/models`, { headers })
+  const { data = [] } = (await answer.json()) as {
+    data?: readonly { id: string; weft: readonly { providers: readonly string[] }[] }[]
+  }
+  const entries = data.find((model) => model.id === id)?.weft ?? []
+  return entries.some(({ providers }) => providers.length >= count)
+}
+
+/** Asks again and again, for two minutes. */
+async function until({ clock }: { clock: Clock }, check: () => Promise<boolean>): Promise<void> {
+  const end = clock.now() + 120_000
+  while (!(await check())) {
+    if (clock.now() > end) throw new NotReadyError()
+    await clock.sleep(200)
+  }
+}
+
+/** Thrown when the parts run but do not find each other. */
+class NotReadyError extends BaseError {
+  override readonly code = 'Demo.NotReadyError'
+
+  constructor() {
+    super('The gateway did not find the providers within two minutes.', {
+      metaMessages: [
+        'Fix: see the logs in the `logs` folder of the home, and try again with --fresh.',
+      ],
+    })
+  }
 }
