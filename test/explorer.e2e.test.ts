@@ -204,7 +204,6 @@ describe('the page', () => {
     const port = Number(new URL(explorer.url).port)
     await explorer[Symbol.asyncDispose]()
     await eventually(() => text('.status')).toContain('Reconnecting')
-    await world.offer(story.leases[0]!.provider)
     explorer = stack.use(await startExplorer(ports, { port, page: join(folder, 'page') }))
     await eventually(() => text('.status')).toContain('Live')
     // The browser itself logs each attempt that failed.

@@ -6,6 +6,8 @@ export type Column<row> = {
   readonly cell: (row: row) => ComponentChildren
   /** Numbers stand right. */
   readonly number?: boolean
+  /** On a phone: `bare` needs no label, `wide` takes the whole width. */
+  readonly phone?: 'bare' | 'wide' | 'bare wide'
 }
 
 /**
@@ -41,8 +43,13 @@ export function DataTable<row>(props: {
           const id = idOf(row)
           return (
             <tr key={id} role="row" class={isFresh(id) ? 'fresh' : ''}>
-              {columns.map(({ label, cell, number }) => (
-                <td key={label} role="cell" data-label={label} class={number ? 'number' : ''}>
+              {columns.map(({ label, cell, number, phone = '' }) => (
+                <td
+                  key={label}
+                  role="cell"
+                  data-label={label}
+                  class={`${number ? 'number ' : ''}${phone}`}
+                >
                   {cell(row)}
                 </td>
               ))}

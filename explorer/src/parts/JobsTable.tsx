@@ -14,11 +14,19 @@ export function JobsTable(props: {
 }) {
   const { jobs, now, caption, without = [] } = props
   const columns: readonly Column<Api.Job>[] = [
-    { label: 'Job', cell: (job) => <Id view="jobs" id={job.id} /> },
-    { label: 'State', cell: (job) => <JobState job={job} /> },
-    { label: 'Provider', cell: (job) => <Account address={job.provider} provider /> },
-    { label: 'Model', cell: (job) => <span class="model">{job.model ?? '—'}</span> },
-    { label: 'Assurance', cell: (job) => <AssuranceBadge of={job.assurance} /> },
+    { label: 'Job', phone: 'bare', cell: (job) => <Id view="jobs" id={job.id} /> },
+    { label: 'State', phone: 'bare', cell: (job) => <JobState job={job} /> },
+    {
+      label: 'Provider',
+      phone: 'bare',
+      cell: (job) => <Account address={job.provider} provider />,
+    },
+    { label: 'Model', phone: 'bare', cell: (job) => <span class="model">{job.model ?? '—'}</span> },
+    {
+      label: 'Assurance',
+      phone: 'bare wide',
+      cell: (job) => <AssuranceBadge of={job.assurance} />,
+    },
     {
       label: 'Tokens',
       number: true,
@@ -36,9 +44,10 @@ export function JobsTable(props: {
       number: true,
       cell: (job) => (job.receipt ? usd(job.price) : <span class="muted">—</span>),
     },
-    { label: 'Payment', cell: (job) => <PaymentState job={job} /> },
+    { label: 'Payment', phone: 'bare', cell: (job) => <PaymentState job={job} /> },
     {
       label: 'When',
+      phone: 'bare',
       number: true,
       cell: (job) => (
         <time dateTime={new Date(job.at).toISOString()} title={dateTime(job.at)}>

@@ -57,8 +57,8 @@ export function Leases() {
 
 export function LeasesTable({ leases, now }: { leases: readonly Api.Lease[]; now: number }) {
   const columns: readonly Column<Api.Lease>[] = [
-    { label: 'Lease', cell: (lease) => <Id view="leases" id={lease.id} /> },
-    { label: 'State', cell: (lease) => <LeaseState lease={lease} now={now} /> },
+    { label: 'Lease', phone: 'bare', cell: (lease) => <Id view="leases" id={lease.id} /> },
+    { label: 'State', phone: 'bare', cell: (lease) => <LeaseState lease={lease} now={now} /> },
     { label: 'Buyer', cell: (lease) => <Account address={lease.buyer} /> },
     { label: 'Provider', cell: (lease) => <Account address={lease.provider} provider /> },
     { label: 'Reserved at most', number: true, cell: (lease) => usd(lease.total) },

@@ -96,6 +96,7 @@ function columnsOf(now: number): readonly Column<Row>[] {
   return [
     {
       label: 'What',
+      phone: 'bare wide',
       cell: (row) => (
         <span class="stack">
           <span>{sentence(row.type)}</span>
@@ -163,5 +164,5 @@ function History({ series }: { series: readonly Api.MoneyPoint[] }) {
 }
 
 function dollars(value: number): string {
-  return value === 0 ? '$0' : usd(String(Math.round(value * 1e6)))
+  return value === 0 ? '$0' : `$${value.toLocaleString('en-US', { maximumSignificantDigits: 3 })}`
 }

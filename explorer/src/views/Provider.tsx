@@ -117,10 +117,10 @@ function machineOf(provider: Api.Provider, hardware: Api.Hardware) {
 }
 
 const modelColumns: readonly Column<Api.Model>[] = [
-  { label: 'Model', cell: ({ id }) => <span class="model">{id}</span> },
+  { label: 'Model', phone: 'bare wide', cell: ({ id }) => <span class="model">{id}</span> },
   { label: 'Quantisation', cell: ({ quantisation }) => quantisation || '—' },
-  { label: 'Engine', cell: ({ engine }) => engine || '—' },
-  { label: 'Tiers', cell: ({ tiers }) => tiers.join(', ') },
+  { label: 'Engine', phone: 'wide', cell: ({ engine }) => engine || '—' },
+  { label: 'Tiers', phone: 'wide', cell: ({ tiers }) => tiers.join(', ') },
   { label: 'Context', number: true, cell: ({ contextTokens }) => count(contextTokens) },
   { label: 'Input', number: true, cell: (model) => usd(model.inputMicroUsdPerMillion) },
   { label: 'Output', number: true, cell: (model) => usd(model.outputMicroUsdPerMillion) },

@@ -44,6 +44,7 @@ export function Providers() {
 const columns: readonly Column<Api.Provider>[] = [
   {
     label: 'Provider',
+    phone: 'bare wide',
     cell: (provider) => (
       <span class="stack">
         <Account address={provider.address} provider />
@@ -53,6 +54,7 @@ const columns: readonly Column<Api.Provider>[] = [
   },
   {
     label: 'Hardware',
+    phone: 'bare wide',
     cell: ({ hardware, region }) => (
       <span class="stack">
         <span>{hardware ? machine(hardware) : <span class="muted">no offer heard</span>}</span>
@@ -68,6 +70,7 @@ const columns: readonly Column<Api.Provider>[] = [
   },
   {
     label: 'Models and prices',
+    phone: 'wide',
     cell: ({ models }) => (
       <span class="stack">
         {models.slice(0, 3).map((model) => (
