@@ -160,6 +160,7 @@ export function rawBuyer(ports: {
 
   return {
     identity,
+    network,
     tell,
     makeOrder,
     order,
