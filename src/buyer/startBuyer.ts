@@ -169,7 +169,7 @@ async function* complete(
   const { settings, clock, background, journal } = context
   Json.parse(Completion.request, request, { what: 'completion request' })
   // What cannot be written down must not be bought.
-  await journal.flush()
+  await journal.usable()
   const wanted = { model: request.model, tier: options.tier ?? settings.defaultTier }
   const signal = AbortSignal.any([background.signal, ...(options.signal ? [options.signal] : [])])
   const deadline = clock.now() + settings.startTimeoutMs
@@ -311,7 +311,7 @@ async function keepWarm(
   while (!signal.aborted) {
     const known = new Set(offered())
     const models = warmModels === 'offered' ? known : warmModels.filter((model) => known.has(model))
-    for (const model of models) desk.ensure({ model, tier })
+    for (const model of models) desk.keep({ model, tier })
     // The first offers are answered at once, later changes within seconds.
     if (known.size === 0) await bell.next(signal)
     else await clock.sleep(2_000, { signal })

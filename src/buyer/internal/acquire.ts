@@ -31,8 +31,8 @@ export type Desk = {
    * @throws {NoProviderError} when there is none and there will be none soon.
    */
   acquire(need: Need): Promise<Place>
-  /** Opens what is missing, in the background. */
-  ensure(wanted: Wanted): void
+  /** Opens what is missing, in the background; the longer nobody would serve, the more rarely it asks. */
+  keep(wanted: Wanted): void
 }
 
 export type Need = {
@@ -45,7 +45,13 @@ export type Need = {
   readonly signal: AbortSignal
 }
 
-type Market = { running: boolean; last: Round | undefined; endedAt: number }
+type Market = {
+  running: boolean
+  last: Round | undefined
+  endedAt: number
+  /** Rounds in a row in which nobody would. */
+  fruitless: number
+}
 
 /** Pause between rounds for the same model and tier. */
 const pauseMs = 1_000
@@ -70,7 +76,7 @@ export function createDesk(
     const known = markets.get(key)
     if (known) return known
     if (markets.size >= marketsLimit) markets.delete(markets.keys().next().value!)
-    const market: Market = { running: false, last: undefined, endedAt: 0 }
+    const market: Market = { running: false, last: undefined, endedAt: 0, fruitless: 0 }
     markets.set(key, market)
     return market
   }
@@ -97,6 +103,7 @@ export function createDesk(
     background.run('round', async () => {
       try {
         market.last = await openLeases(context, wanted, { ...ports, count })
+        market.fruitless = market.last.opened > 0 ? 0 : market.fruitless + 1
       } finally {
         market.running = false
         market.endedAt = clock.now()
@@ -174,7 +181,13 @@ export function createDesk(
     refused(context, need, { round, offers: ports.book.current() })
 
   return {
-    ensure,
+    keep(wanted) {
+      const { last, endedAt, fruitless } = marketOf(wanted)
+      const offers = ports.book.current().filter((offer) => serves(offer, wanted))
+      const news = offers.some(({ provider }) => !last?.seen.has(provider))
+      const restMs = Math.min(60_000, pauseMs * 2 ** Math.min(6, fruitless))
+      if (news || clock.now() >= endedAt + restMs) ensure(wanted)
+    },
     async acquire(need) {
       if (queued >= settings.queueLimit) throw new BusyError({ queued })
       queued++

@@ -177,9 +177,11 @@ export function createJobs(context: Context, verdicts: Verdicts): Jobs {
       providers.record(row.provider, 'delivered')
       providers.served(row.provider)
       note(row, 'job', 'job-delivered')
-      // A disk that does not take it now is asked again by whatever is written next.
-      await journal.save({ job: row }).catch(() => {})
+      // What is paid at once is written once: its voucher and its row are in the same transaction.
+      if (tierOf(held) !== 'unverified') journal.later({ job: row })
       watch(held, row)
+      // A disk that does not take it now is asked again by whatever is written next.
+      await journal.flush().catch(() => {})
       return row
     },
     fail(held, id, reason) {

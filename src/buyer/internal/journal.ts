@@ -3,7 +3,7 @@ import type * as Hex from '../../protocol/Hex.ts'
 import * as Json from '../../protocol/Json.ts'
 import * as Lease from '../../protocol/Lease.ts'
 import type { Clock } from '../../runtime/Clock.ts'
-import type { Store, Write } from '../../runtime/Store.ts'
+import type { Store, Write, WriteOptions } from '../../runtime/Store.ts'
 import type { Background } from './background.ts'
 import {
   jobRow,
@@ -19,12 +19,16 @@ import {
  * it has excluded. Writes that meet are made in one transaction.
  */
 export type Journal = {
-  /** Resolves when everything given so far survives `kill -9`. @throws {Store.WriteError} */
+  /** Resolves when everything given so far survives `kill -9` and a power cut. @throws {Store.WriteError} */
   save(rows: Rows): Promise<void>
+  /** The same, but the power cut a moment later: for records that promise nothing to anybody yet. */
+  keep(rows: Rows): Promise<void>
   /** Writes soon, with the next `save` or by itself: for what would be a pity to lose, not a loss. */
   later(rows: Rows): void
   /** Resolves when nothing waits to be written. @throws {Store.WriteError} while the disk does not take it */
-  flush(): Promise<void>
+  flush(options?: WriteOptions): Promise<void>
+  /** Resolves at once while writes succeed. @throws {Store.WriteError} while the disk does not take them */
+  usable(): Promise<void>
   job(id: Hex.Hex): Promise<JobRow | undefined>
   /** The newest first. */
   jobs(limit: number): Promise<readonly JobRow[]>
@@ -62,6 +66,7 @@ export function createJournal(ports: createJournal.Ports): Journal {
   const waiting = new Map<string, Write>()
   let writing: Promise<void> | undefined
   let scheduled = false
+  let failing = false
 
   /** A late word about a lease must not bring it back: it would be counted twice. */
   const ended = new Set<string>()
@@ -76,15 +81,20 @@ export function createJournal(ports: createJournal.Ports): Journal {
   }
 
   /** Takes all that waits in one transaction; what the disk refuses waits again, unless replaced since. */
-  async function flush(): Promise<void> {
+  async function flush(options: WriteOptions = {}): Promise<void> {
     while (writing) await writing.catch(() => {})
-    if (waiting.size === 0) return
     const batch = [...waiting]
     waiting.clear()
-    writing = store.write(batch.map(([, write]) => write))
+    // Also with nothing to write: what was only kept must reach the disk before what is saved.
+    writing = store.write(
+      batch.map(([, write]) => write),
+      options,
+    )
     try {
       await writing
+      failing = false
     } catch (error) {
+      failing = true
       for (const [key, write] of batch) if (!waiting.has(key)) waiting.set(key, write)
       throw error
     } finally {
@@ -97,16 +107,21 @@ export function createJournal(ports: createJournal.Ports): Journal {
       put(writesOf(rows))
       await flush()
     },
+    async keep(rows) {
+      put(writesOf(rows))
+      await flush({ sync: 'soon' })
+    },
     later(rows) {
       put(writesOf(rows))
       if (scheduled) return
       scheduled = true
       background.run('journal', async () => {
         await clock.sleep(250, { signal: background.signal }).finally(() => (scheduled = false))
-        await flush()
+        await flush({ sync: 'soon' })
       })
     },
     flush,
+    usable: async () => void (failing && (await flush())),
     async job(id) {
       const found = await store.get(tables.jobs, id)
       return found === undefined ? undefined : parse(jobRow, found)
