@@ -68,7 +68,7 @@ beforeAll(async () => {
   )
   ports = { indexer, clock, logger: silentLogger() }
   explorer = stack.use(await startExplorer(ports, { port: 0, page: join(folder, 'page') }))
-  story = await busyHour(world, { validator, pass: clock.pass })
+  story = await busyHour(world, { validator, pass: (ms) => clock.pass(ms) })
   clock.catchUp()
 
   context = await chromium.launchPersistentContext(join(folder, 'profile'), {

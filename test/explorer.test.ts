@@ -305,7 +305,15 @@ async function start(options: startExplorer.Options = {}) {
   await expect.poll(() => quiet(indexer), patience).toBe(true)
   const owned = stack.move()
   return {
-    ...{ clock, world, story, indexer, page, url, routes, get, domain: world.domain },
+    clock,
+    world,
+    story,
+    indexer,
+    page,
+    url,
+    routes,
+    get,
+    domain: world.domain,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod/mini'
-import type * as Hex from '../protocol/Hex.ts'
 import * as Json from '../protocol/Json.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import { BaseError } from '../runtime/Errors.ts'
