@@ -67,7 +67,7 @@ type Peer = Awaited<ReturnType<typeof startPeer>>
 
 async function startPeer(stack: AsyncDisposableStack, settings: Settings) {
   const child = spawn(
-    'ip',
+    iproute,
     ['netns', 'exec', spaces[settings.role], process.execPath, 'test/networkPeer.ts'].concat(
       JSON.stringify(settings),
     ),
@@ -134,8 +134,10 @@ function createNamespaces(stack: AsyncDisposableStack): void {
   }
 }
 
+const iproute = 'ip'
+
 function ip(...words: readonly string[]): string {
-  return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  return execFileSync(iproute, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 function whyNoNamespaces(): string | undefined {

@@ -5,6 +5,7 @@ import { messageOf } from '../../runtime/Errors.ts'
 import { UnavailableError, WriteError, type FetchOptions } from '../Bulk.ts'
 import { LiarError, type BulkSource } from './bulkSource.ts'
 import * as Manifest from './manifest.ts'
+import { wholeHash, type WholeHash } from './wholeHash.ts'
 
 /** Chunks fetched at once from one source, and failures in a row after which it is given up. */
 const perSource = 3
@@ -32,11 +33,10 @@ export async function download(
   for (const { manifest, sources: group } of claims) {
     signal.throwIfAborted()
     await using file = await openPartial(partial)
-    const transfer = { hash, manifest, file, signal, onProgress, drop }
+    const whole = wholeHash(file, manifest)
+    const transfer = { hash, manifest, file, whole, signal, onProgress, drop }
     if (!(await fetchAll(ports, transfer, group))) continue
-    await file.sync()
-    const whole = await Manifest.hashFile(partial, { signal })
-    if (whole.hash === hash) return await rename(partial, path)
+    if ((await whole.finish({ signal })) === hash) return await putInPlace(file, partial, path)
     for (const source of group)
       drop(source, new Error('Its list of chunks is not of this content.'))
   }
@@ -76,6 +76,7 @@ type Transfer = {
   readonly hash: Hex.Hex
   readonly manifest: Manifest.Manifest
   readonly file: FileHandle
+  readonly whole: WholeHash
   readonly signal: AbortSignal
   readonly onProgress: FetchOptions['onProgress']
   readonly drop: Drop
@@ -87,10 +88,10 @@ async function fetchAll(
   transfer: Transfer,
   sources: readonly BulkSource[],
 ): Promise<boolean> {
-  const { hash, manifest, file, onProgress, drop } = transfer
+  const { hash, manifest, file, whole, onProgress, drop } = transfer
   const failed = new AbortController()
   const signal = AbortSignal.any([transfer.signal, failed.signal])
-  const missing = await findMissing(file, manifest, signal)
+  const missing = await findMissing(transfer, signal)
   const totalBytes = manifest.bytes
   let bytes = totalBytes - missing.reduce((sum, i) => sum + Manifest.chunkLength(manifest, i), 0)
   let left = missing.length
@@ -110,6 +111,7 @@ async function fetchAll(
       const attempt = async () => source.chunk(hash, manifest, index, { signal })
       const chunk = await patiently(clock, signal, attempt)
       await write(file, chunk, index * Manifest.chunkBytes)
+      whole.add(index, chunk)
       bytes += chunk.byteLength
       left--
       onProgress?.({ bytes, totalBytes })
@@ -135,11 +137,8 @@ async function fetchAll(
 }
 
 /** Which chunks an earlier call has not left: those whose hash is wrong. Cuts what is beyond the end. */
-async function findMissing(
-  file: FileHandle,
-  manifest: Manifest.Manifest,
-  signal: AbortSignal,
-): Promise<number[]> {
+async function findMissing(transfer: Transfer, signal: AbortSignal): Promise<number[]> {
+  const { file, manifest, whole } = transfer
   const { size } = await file.stat()
   if (size > manifest.bytes) await file.truncate(manifest.bytes)
   const missing: number[] = []
@@ -148,8 +147,9 @@ async function findMissing(
     const start = index * Manifest.chunkBytes
     const length = Manifest.chunkLength(manifest, index)
     const there = start + length <= size
-    if (!there || Manifest.hashChunk(await Manifest.readChunk(file, start, length)) !== expected)
-      missing.push(index)
+    const chunk = there ? await Manifest.readChunk(file, start, length) : undefined
+    if (chunk && Manifest.hashChunk(chunk) === expected) whole.add(index, chunk)
+    else missing.push(index)
   }
   return missing
 }
@@ -174,6 +174,16 @@ async function openPartial(path: string): Promise<FileHandle> {
   try {
     // Not 'a+': writes must go where they are sent. Not 'w+': what is there is kept.
     return await open(path, 'r+').catch(async () => await open(path, 'w+'))
+  } catch (cause) {
+    throw new WriteError({ path, cause })
+  }
+}
+
+/** The name appears when the bytes are on disk, and not before. */
+async function putInPlace(file: FileHandle, partial: string, path: string): Promise<void> {
+  try {
+    await file.sync()
+    await rename(partial, path)
   } catch (cause) {
     throw new WriteError({ path, cause })
   }
