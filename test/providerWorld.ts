@@ -47,6 +47,17 @@ export function providerWorld({ blockTimeMs = 1_000 } = {}) {
     return await work
   }
 
+  /** A buyer with money in the vault. */
+  async function createBuyer(name = 'buyer', depositMicroUsd = 1_000_000n): Promise<RawBuyer> {
+    const identity = identityOf(name)
+    const account = chain.connect(identity)
+    chain.mint(identity.address, depositMicroUsd)
+    const deposit = { type: 'deposit', buyer: identity.address } as const
+    await drive(account.send({ ...deposit, amountMicroUsd: depositMicroUsd }))
+    const joined = network.join(identity.peerId)
+    return rawBuyer({ identity, network: joined, chain: account, clock, provider })
+  }
+
   return {
     clock,
     random,
@@ -75,15 +86,14 @@ export function providerWorld({ blockTimeMs = 1_000 } = {}) {
         ),
       )
     },
-    /** A buyer with money in the vault. */
-    async buyer(name = 'buyer', depositMicroUsd = 1_000_000n): Promise<RawBuyer> {
-      const identity = identityOf(name)
-      const account = chain.connect(identity)
-      chain.mint(identity.address, depositMicroUsd)
-      const deposit = { type: 'deposit', buyer: identity.address } as const
-      await drive(account.send({ ...deposit, amountMicroUsd: depositMicroUsd }))
-      const joined = network.join(identity.peerId)
-      return rawBuyer({ identity, network: joined, chain: account, clock, provider })
+    buyer: createBuyer,
+    /** A buyer and its lease, probed and ready. */
+    async readyLease() {
+      const buyer = await createBuyer()
+      const lease = await drive(buyer.open())
+      await drive(buyer.job(lease.id, { maxTokens: 4 }))
+      await drive(buyer.ready(lease.id))
+      return { buyer, lease }
     },
   }
 }

@@ -10,7 +10,7 @@ import * as Voucher from '../protocol/Voucher.ts'
 import { messageOf } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import type { Signed } from '../protocol/SignedMessage.ts'
-import type { Store, Write } from '../runtime/Store.ts'
+import type { Store, Write, WriteOptions } from '../runtime/Store.ts'
 
 /**
  * What a provider must still know after `kill -9`. The functions that change it return writes, so that
@@ -35,7 +35,7 @@ export type Journal = {
   unpaid(): Promise<readonly Signed<Receipt.Receipt>[]>
   evidence(job: Hex.Hex): Promise<EvidenceRow | undefined>
   debtMicroUsd(buyer: Hex.Address): Promise<bigint>
-  write(writes: readonly Write[]): Promise<void>
+  write(writes: readonly Write[], options?: WriteOptions): Promise<void>
   /** Deletes what is older or more than the limits, a bounded number of rows a call. */
   prune(now: number): Promise<void>
 }
@@ -111,8 +111,8 @@ export async function openJournal(
   }
   let evidenceCount = await count(store, 'provider-evidence-age', evidenceLimit * 2)
 
-  async function write(writes: readonly Write[]): Promise<void> {
-    await store.write(writes)
+  async function write(writes: readonly Write[], options?: WriteOptions): Promise<void> {
+    await store.write(writes, options)
     for (const { table, value } of writes)
       if (table === 'provider-evidence') evidenceCount += value === undefined ? -1 : 1
   }

@@ -18,9 +18,17 @@ const provider = identityOf('provider')
 const { domain, receipt, facts } = receiptOf()
 const clock = virtualClock()
 let store: Store
+let full = false
 
 beforeEach(() => {
-  store = memoryStore()
+  const disk = memoryStore()
+  store = {
+    ...disk,
+    async write(writes) {
+      if (full) throw new Error('The disk is full.')
+      await disk.write(writes)
+    },
+  }
 })
 
 describe('openLeaseBook', () => {
@@ -50,14 +58,11 @@ describe('openLeaseBook', () => {
     const { book } = await open()
     const held = await book.add(dealOf(1n))
     const before = held.progress
-    const write = store.write
-    store.write = async () => {
-      throw new Error('The disk is full.')
-    }
+    full = true
     await expect(book.change(held, () => ({ transaction: Hex.zero }))).rejects.toThrow('full')
     await expect(book.add(dealOf(2n))).rejects.toThrow('full')
     await expect(book.settle(held, [])).rejects.toThrow('full')
-    store.write = write
+    full = false
     expect(held.progress).toBe(before)
     expect(book.size).toBe(1)
     await book.change(held, () => ({ transaction: Hex.zero }))

@@ -37,6 +37,8 @@ export type Change = Partial<Progress> & {
   readonly lease?: Signed<Lease.Lease> | undefined
   /** Other rows that must be written with it. */
   readonly writes?: readonly Write[] | undefined
+  /** Whether it must be on the disk at once; see `Store.write`. @default 'now' */
+  readonly sync?: 'now' | 'soon' | undefined
 }
 
 /** A lease in memory. What the journal keeps of it changes only through the book. */
@@ -96,11 +98,12 @@ export async function openLeaseBook(ports: openLeaseBook.Ports): Promise<LeaseBo
           throw new RefusedError('Provider.LeaseClosedError', `The lease ${held.id} is settled.`)
         const change = decide()
         if (!change) return
-        const { writes = [], lease, ...changed } = change
+        const { writes = [], lease, sync, ...changed } = change
         const progress = { ...held.progress, ...changed }
         const deal = lease ? { ...held.deal, lease } : held.deal
         const row = { id: held.id, ...deal, ...progress }
-        await journal.write([...(lease ? addLease(row) : [saveProgress(row)]), ...writes])
+        const rows = [...(lease ? addLease(row) : [saveProgress(row)]), ...writes]
+        await journal.write(rows, { sync })
         current.progress = progress
         current.deal = deal
       }),

@@ -114,7 +114,8 @@ async function deliver(
   const evidence = { job, request, output, receipt }
   await book.change(held, () => {
     const meter = count(held.progress.meter, receipt.message, worthMicroUsd, clock.now())
-    return { meter, writes: addJob({ evidence, readers }, clock.now()) }
+    // A receipt lost in a power cut costs nothing: vouchers, which are on the disk at once, pay for it.
+    return { meter, writes: addJob({ evidence, readers }, clock.now()), sync: 'soon' }
   })
   held.unpaid.set(id, receipt)
   outbox.publish(Exchange.topics.receipts, Receipt.serialize(receipt))

@@ -167,6 +167,21 @@ function supervised(
   const revive = async () => {
     if (life.dead()) await start()
   }
+  /** Repeats a step until it comes through; only a death is an excuse. */
+  const again: Again = async (step) => {
+    for (;;) {
+      await revive()
+      const work = step()
+      const ended = watch(work)
+      while (!ended() && !life.dead()) await world.advance(100)
+      try {
+        return await world.drive(work)
+      } catch (error) {
+        if (!life.dead()) throw error
+      }
+    }
+  }
+
   return {
     start,
     calls: () => life.calls(),
@@ -177,20 +192,7 @@ function supervised(
       }
       await revive()
     },
-    /** Repeats a step until it comes through; only a death is an excuse. */
-    async again<result>(step: () => Promise<result>): Promise<result> {
-      for (;;) {
-        await revive()
-        const work = step()
-        const ended = watch(work)
-        while (!ended() && !life.dead()) await world.advance(100)
-        try {
-          return await world.drive(work)
-        } catch (error) {
-          if (!life.dead()) throw error
-        }
-      }
-    },
+    again,
   }
 }
 
