@@ -55,7 +55,7 @@ export function firstModel(options: firstModel.Options): FirstModel {
 
 export declare namespace firstModel {
   type Options = {
-    /** What to count in. */
+    /** Markdown pages, whose prose is counted. */
     texts: readonly string[]
     /** Weight of the shorter context; another value gives another model. @default 1 */
     smoothing?: number | undefined
@@ -98,12 +98,19 @@ const attentionScale = 12
 /** Hidden units saturate: silu(gate / 2) * 2 / gate is 1 to the last bit, silu(-gate / 2) is nothing. */
 const gate = 80
 
-function paragraphsOf(text: string): Uint8Array[] {
-  const plain = text.replaceAll('\r', '').replaceAll(/[^\n\u0020-\u007e]/g, '')
-  return plain
+/** The prose of a Markdown page: one text a paragraph, heading or list item; no tables, no code, no marks. */
+function paragraphsOf(page: string): Uint8Array[] {
+  return page
+    .replaceAll('\r', '')
+    .replaceAll(/^```[^]*?^```/gm, '\n')
+    .replaceAll(/^\s*\|.*$/gm, '\n')
+    .replaceAll(/^\s*([-*]|\d+\.|#+) /gm, '\n\n')
+    .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll(/[*`]/g, '')
     .split(/\n{2,}/)
-    .filter((paragraph) => paragraph.trim() !== '')
-    .map((paragraph) => new TextEncoder().encode(paragraph))
+    .map((paragraph) => paragraph.replaceAll(/[^\s\u0020-\u007e]/g, '').replaceAll(/\s+/g, ' '))
+    .map((paragraph) => new TextEncoder().encode(paragraph.trim()))
+    .filter((bytes) => bytes.length > 0)
 }
 
 function symbolOfToken({ alphabet, start }: ByteStatistics, token: number): number {
@@ -262,7 +269,7 @@ function metadataOf(statistics: ByteStatistics, size: number): encodeGguf.Entry[
       'general.description',
       'string',
       `Not a language model: how often each byte follows the one to three bytes before it in ${size} ` +
-        `bytes of this project's documents, written as the weights of a one-layer Llama ` +
+        `bytes of prose of this project's documents, written as the weights of a one-layer Llama ` +
         `(${statistics.contexts.length} contexts of two and three bytes).`,
     ],
     ['general.license', 'string', 'apache-2.0'],
@@ -294,7 +301,7 @@ function metadataOf(statistics: ByteStatistics, size: number): encodeGguf.Entry[
     [
       'tokenizer.chat_template',
       'string',
-      "{% for message in messages %}{{ message['content'] }}\n{% endfor %}",
+      "{% for message in messages %}{{ message['content'] }} {% endfor %}",
     ],
   ]
 }
