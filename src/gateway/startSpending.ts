@@ -99,7 +99,7 @@ export async function startSpending(
       await clock.sleep(batchMs, { signal }).catch(() => undefined)
       const batch = ended.slice(0, batchLimit)
       try {
-        await store.write(finalWrites(batch))
+        await store.write(finalWrites(batch), { sync: 'soon' })
         ended.splice(0, batch.length)
         for (const entry of batch) {
           settleInMemory(entry)
@@ -222,10 +222,13 @@ function reserveIn(
     async attach(job) {
       if (attached !== undefined || done) throw new RangeError('A reservation holds one job.')
       attached = job
-      await store.write([
-        { table: tables.owners, key: job, value: keyId },
-        { table: tables.open, key: job, value: `${keyId} ${amountMicroUsd}` },
-      ])
+      await store.write(
+        [
+          { table: tables.owners, key: job, value: keyId },
+          { table: tables.open, key: job, value: `${keyId} ${amountMicroUsd}` },
+        ],
+        { sync: 'soon' },
+      )
     },
     settle: end,
     release: () => end(),

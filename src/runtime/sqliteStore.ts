@@ -1,9 +1,9 @@
 import { DatabaseSync } from 'node:sqlite'
 import { BaseError } from './Errors.ts'
-import { WriteError, type Store } from './Store.ts'
+import { WriteError, type Store, type Write, type WriteOptions } from './Store.ts'
 
 /**
- * Opens a store in one SQLite file (write-ahead log, synchronised on every write).
+ * Opens a store in one SQLite file (write-ahead log, synchronised on every write unless it says `soon`).
  *
  * @throws {OpenError} when the file cannot be opened or is not a database.
  */
@@ -17,6 +17,42 @@ export function sqliteStore(path: string): Store {
     'INSERT INTO entries (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
   )
   const remove = database.prepare('DELETE FROM entries WHERE tbl = ? AND key = ?')
+  // A transaction that changes nothing writes nothing, and so reaches the disk with nothing.
+  const touch = database.prepare('UPDATE syncs SET count = count + 1')
+  let mode: 'now' | 'soon' = 'now'
+  let unsynced = false
+  let timer: NodeJS.Timeout | undefined
+
+  const setMode = (next: 'now' | 'soon') => {
+    if (mode !== next) database.exec(`PRAGMA synchronous = ${next === 'now' ? 'FULL' : 'NORMAL'}`)
+    mode = next
+  }
+  const syncSoon = () => {
+    unsynced = true
+    timer ??= setTimeout(() => {
+      timer = undefined
+      // The next write that must be on the disk tries again.
+      if (unsynced && database.isOpen) void write([], {}).catch(() => {})
+    }, syncWithinMs).unref()
+  }
+
+  async function write(writes: readonly Write[], { sync = 'now' }: WriteOptions): Promise<void> {
+    if (writes.length === 0 && (sync === 'soon' || !unsynced)) return
+    try {
+      setMode(sync)
+      database.exec('BEGIN IMMEDIATE')
+      if (writes.length === 0) touch.run()
+      for (const { table, key, value } of writes)
+        if (value === undefined) remove.run(table, key)
+        else put.run(table, key, value)
+      database.exec('COMMIT')
+    } catch (cause) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw new WriteError({ cause, path })
+    }
+    if (sync === 'soon') syncSoon()
+    else unsynced = false
+  }
 
   return {
     get: async (table, key) => get.get(table, key)?.['value'] as string | undefined,
@@ -24,24 +60,18 @@ export function sqliteStore(path: string): Store {
       const rows = list.all(table, after, prefix, `${prefix}\u{10ffff}`, limit)
       return rows.map((row) => ({ key: row['key'] as string, value: row['value'] as string }))
     },
-    async write(writes) {
-      if (writes.length === 0) return
-      try {
-        database.exec('BEGIN IMMEDIATE')
-        for (const { table, key, value } of writes)
-          if (value === undefined) remove.run(table, key)
-          else put.run(table, key, value)
-        database.exec('COMMIT')
-      } catch (cause) {
-        if (database.isTransaction) database.exec('ROLLBACK')
-        throw new WriteError({ cause, path })
-      }
-    },
+    write: (writes, options = {}) => write(writes, options),
     async [Symbol.asyncDispose]() {
-      if (database.isOpen) database.close()
+      clearTimeout(timer)
+      if (!database.isOpen) return
+      await write([], {}).catch(() => {})
+      database.close()
     },
   }
 }
+
+/** How soon a write reaches the disk that does not have to at once. */
+const syncWithinMs = 50
 
 function open(path: string): DatabaseSync {
   try {
@@ -53,6 +83,8 @@ function open(path: string): DatabaseSync {
       CREATE TABLE IF NOT EXISTS entries (
         tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key)
       ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS syncs (count INTEGER NOT NULL) STRICT;
+      INSERT INTO syncs SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM syncs);
     `)
     return database
   } catch (cause) {

@@ -170,18 +170,20 @@ export function createJobs(context: Context, verdicts: Verdicts): Jobs {
       const priceMicroUsd = free ? 0n : Completion.priceMicroUsd(usage, held.prices)
       const row: JobRow = {
         ...active.get(id)!.row,
-        ...{ state: 'delivered', usage, priceMicroUsd, receiptId, receipt },
+        state: 'delivered',
+        usage,
+        priceMicroUsd,
+        receiptId,
+        receipt,
         deliveredAt: clock.now(),
       }
       held.heldMicroUsd += priceMicroUsd
       providers.record(row.provider, 'delivered')
       providers.served(row.provider)
       note(row, 'job', 'job-delivered')
-      // What is paid at once is written once: its voucher and its row are in the same transaction.
-      if (tierOf(held) !== 'unverified') journal.later({ job: row })
       watch(held, row)
       // A disk that does not take it now is asked again by whatever is written next.
-      await journal.flush().catch(() => {})
+      await journal.keep({ job: row }).catch(() => {})
       return row
     },
     fail(held, id, reason) {

@@ -67,6 +67,8 @@ export function createJournal(ports: createJournal.Ports): Journal {
   let writing: Promise<void> | undefined
   let scheduled = false
   let failing = false
+  /** Whether something was written that a power cut could still take. */
+  let kept = false
 
   /** A late word about a lease must not bring it back: it would be counted twice. */
   const ended = new Set<string>()
@@ -83,9 +85,11 @@ export function createJournal(ports: createJournal.Ports): Journal {
   /** Takes all that waits in one transaction; what the disk refuses waits again, unless replaced since. */
   async function flush(options: WriteOptions = {}): Promise<void> {
     while (writing) await writing.catch(() => {})
+    const { sync = 'now' } = options
+    // Also with nothing to write: what was only kept must reach the disk before who saved goes on.
+    if (waiting.size === 0 && (sync === 'soon' || !kept)) return
     const batch = [...waiting]
     waiting.clear()
-    // Also with nothing to write: what was only kept must reach the disk before what is saved.
     writing = store.write(
       batch.map(([, write]) => write),
       options,
@@ -93,6 +97,7 @@ export function createJournal(ports: createJournal.Ports): Journal {
     try {
       await writing
       failing = false
+      kept = sync === 'soon'
     } catch (error) {
       failing = true
       for (const [key, write] of batch) if (!waiting.has(key)) waiting.set(key, write)

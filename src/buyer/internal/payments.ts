@@ -18,6 +18,9 @@ export type Payments = {
   resend(held: Held): void
 }
 
+/** How long answers gather before they are paid together: nobody waits for it. */
+const gatherMs = 20
+
 /** Entries of one `Payment`; the rest comes with the next. */
 const entriesLimit = 1_000
 
@@ -54,21 +57,46 @@ export function createPayments(context: Context): Payments {
     })
   }
 
-  return {
-    async pay(held, job) {
-      const before = signedMicroUsd(held)
-      sign(context, held, before + job.priceMicroUsd)
-      held.heldMicroUsd -= job.priceMicroUsd
-      held.unsent = limited({ ...held.unsent, paid: [...held.unsent.paid, job.job] })
-      await save(() => ({ lease: rowOf(held), job }))
+  const gathering = new Map<Hex.Hex, { readonly jobs: JobRow[]; readonly paid: Promise<void> }>()
+
+  /** One voucher, one signature and one synchronised write for all jobs that gathered. */
+  async function payTogether(held: Held, jobs: readonly JobRow[]): Promise<void> {
+    try {
+      await clock.sleep(gatherMs, { signal: background.signal })
+    } finally {
+      gathering.delete(held.id)
+    }
+    const priceMicroUsd = jobs.reduce((sum, job) => sum + job.priceMicroUsd, 0n)
+    sign(context, held, signedMicroUsd(held) + priceMicroUsd)
+    held.heldMicroUsd -= priceMicroUsd
+    held.unsent = limited({
+      ...held.unsent,
+      paid: [...held.unsent.paid, ...jobs.map(({ job }) => job)],
+    })
+    for (const job of jobs) journal.later({ job })
+    await save(() => ({ lease: rowOf(held) }))
+    for (const { job, priceMicroUsd: price } of jobs)
       timeline.note({
         subject: 'payment',
-        id: job.job,
+        id: job,
         code: 'payment-signed',
-        detail: `${job.priceMicroUsd} micro-USD`,
+        detail: `${price} micro-USD`,
         parent: held.id,
       })
-      send(held)
+    send(held)
+  }
+
+  return {
+    async pay(held, job) {
+      const open = gathering.get(held.id)
+      if (open) {
+        open.jobs.push(job)
+        return await open.paid
+      }
+      const jobs = [job]
+      const paid = payTogether(held, jobs)
+      gathering.set(held.id, { jobs, paid })
+      await paid
     },
     refuse(held, job, reason) {
       const refused = [...held.unsent.refused, { job, reason: short(reason) }]
