@@ -90,7 +90,7 @@ export async function runWorld(
       { clock, chain: chain.connect(identity), network: network.join(identity.peerId), store },
       witnessOf(party),
     )
-    party.kill = life.kill
+    party.kill = () => life.kill()
     party.start(sabotaged(life.ports, sabotage)).catch((error: unknown) => {
       invariants.fail(`${party.name} did not start: ${String(error)}`)
     })

@@ -40,7 +40,13 @@ const job: Job.Job = {
 }
 const jobId = Job.hash(domain, job)
 const facts: checkReceipt.Facts = {
-  ...{ domain, bid, job, jobId, request, output, nowMs },
+  domain,
+  bid,
+  job,
+  jobId,
+  request,
+  output,
+  nowMs,
   metered: true,
 }
 

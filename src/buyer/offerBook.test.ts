@@ -22,7 +22,12 @@ function offerOf(number: number, facts: Partial<Offer.Offer> = {}): Offer.Offer 
     bulkCertificate: Hex.zero,
     models: [
       {
-        ...{ id, weights, quantisation, engine: build, contextTokens, tiers },
+        id,
+        weights,
+        quantisation,
+        engine: build,
+        contextTokens,
+        tiers,
         inputMicroUsdPerMillion: 10n,
         outputMicroUsdPerMillion: 20n,
       },

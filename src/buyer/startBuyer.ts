@@ -65,8 +65,18 @@ export async function startBuyer(
   const providers = await openProviders({ journal, clock })
   const timeline = createTimeline({ identity, domain: chain.domain, network, clock, background })
   const context: Context = {
-    ...{ identity, chain, network, clock, random: ports.random, logger, settings },
-    ...{ journal, providers, timeline, background, bell },
+    identity,
+    chain,
+    network,
+    clock,
+    random: ports.random,
+    logger,
+    settings,
+    journal,
+    providers,
+    timeline,
+    background,
+    bell,
     leases: new Map((await journal.leases()).map(hold).map((held) => [held.id, held])),
     spent: { settledMicroUsd: await journal.settledMicroUsd() },
     get payments() {
@@ -199,7 +209,12 @@ async function* serve(
   const job = createJob(context, held, request)
   const start = {
     type: 'completion-start',
-    ...{ job: job.id, lease: held.id, provider: providerOf(held), model, weights, quantisation },
+    job: job.id,
+    lease: held.id,
+    provider: providerOf(held),
+    model,
+    weights,
+    quantisation,
     tier: tierOf(held),
   } as const
   let begun = false
@@ -216,7 +231,12 @@ async function* serve(
         const { priceMicroUsd, assurance } = row
         yield {
           type: 'completion-end',
-          ...{ finishReason, usage, priceMicroUsd, receiptId, receipt, assurance },
+          finishReason,
+          usage,
+          priceMicroUsd,
+          receiptId,
+          receipt,
+          assurance,
         }
         return undefined
       }

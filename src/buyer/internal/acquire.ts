@@ -189,32 +189,39 @@ export function createDesk(
       if (news || clock.now() >= endedAt + restMs) ensure(wanted)
     },
     async acquire(need) {
-      if (queued >= settings.queueLimit) throw new BusyError({ queued })
-      queued++
-      const deadline = new AbortController()
-      const signal = AbortSignal.any([need.signal, background.signal, deadline.signal])
-      const timer = clock.sleep(need.deadline - clock.now(), { signal: deadline.signal })
-      void timer.then(() => deadline.abort(timeUp)).catch(() => {})
-      let asked = false
-      try {
-        for (;;) {
-          ensure(need.wanted, need.tried)
-          const held = take(need)
-          if (held) return place(held, need.request)
-          const market = marketOf(need.wanted)
-          if (!hopeful(need) && (asked || market.last) && !market.running)
-            throw refuse(need, market.last)
-          asked = true
-          await waitABit(signal)
-        }
-      } catch (error) {
-        if (error !== timeUp) throw error
-        throw refuse(need, marketOf(need.wanted).last)
-      } finally {
-        queued--
-        deadline.abort(over)
-      }
+      ensure(need.wanted, need.tried)
+      const free = take(need)
+      if (free) return place(free, need.request)
+      return await waitForPlace(need)
     },
+  }
+
+  async function waitForPlace(need: Need): Promise<Place> {
+    if (queued >= settings.queueLimit) throw new BusyError({ queued })
+    queued++
+    const deadline = new AbortController()
+    const signal = AbortSignal.any([need.signal, background.signal, deadline.signal])
+    const timer = clock.sleep(need.deadline - clock.now(), { signal: deadline.signal })
+    void timer.then(() => deadline.abort(timeUp)).catch(() => {})
+    let asked = false
+    try {
+      for (;;) {
+        ensure(need.wanted, need.tried)
+        const held = take(need)
+        if (held) return place(held, need.request)
+        const market = marketOf(need.wanted)
+        if (!hopeful(need) && (asked || market.last) && !market.running)
+          throw refuse(need, market.last)
+        asked = true
+        await waitABit(signal)
+      }
+    } catch (error) {
+      if (error !== timeUp) throw error
+      throw refuse(need, marketOf(need.wanted).last)
+    } finally {
+      queued--
+      deadline.abort(over)
+    }
   }
 
   /** The bell rings for what changes by an event; time alone changes things too. */

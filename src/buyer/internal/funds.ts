@@ -16,9 +16,7 @@ export type Funds = {
 }
 
 /** Creates the keeper of the deposit. One top-up runs at a time. */
-export function createFunds(
-  context: Omit<Context, 'leases' | 'payments'> & Pick<Context, 'leases'>,
-): Funds {
+export function createFunds(context: Context): Funds {
   const { chain, identity, settings, background, clock, logger } = context
   let toppingUp: Promise<void> | undefined
 
@@ -50,7 +48,6 @@ export function createFunds(
   return {
     topUp,
     async reservable(wantedMicroUsd) {
-      const patience = AbortSignal.any([background.signal])
       const asked = async () => {
         await topUp()
         const { freeMicroUsd, withdrawingMicroUsd } = await chain.deposit(identity.address)
@@ -58,7 +55,9 @@ export function createFunds(
         if (free <= 0n) return 0n
         return free < wantedMicroUsd ? free : wantedMicroUsd
       }
-      const unknown = clock.sleep(patienceMs, { signal: patience }).then(() => wantedMicroUsd)
+      const unknown = clock
+        .sleep(patienceMs, { signal: background.signal })
+        .then(() => wantedMicroUsd)
       unknown.catch(() => {})
       return await Promise.race([asked().catch(() => wantedMicroUsd), unknown])
     },

@@ -53,8 +53,18 @@ export function rowOf(held: Held): LeaseRow {
   const { lease, bid, order, prices, peerId, addresses, state, confirmedMicroUsd, readied } = held
   const { voucher, unsent, createdAt } = held
   return {
-    ...{ lease, bid, order, prices, peerId, addresses, state, confirmedMicroUsd, readied },
-    ...{ voucher, unsent, createdAt },
+    lease,
+    bid,
+    order,
+    prices,
+    peerId,
+    addresses,
+    state,
+    confirmedMicroUsd,
+    readied,
+    voucher,
+    unsent,
+    createdAt,
   }
 }
 
