@@ -6,24 +6,13 @@ import { type Case, edges, type Spec, source, stateless } from './Case.ts'
 /** Map programs: every instruction on every edge, the transcendentals, random programs and shapes. */
 export function* maps(): Generator<Case> {
   for (const op of operators) yield instruction(op)
-  for (const name of transcendentals) yield transcendental(name)
+  for (const [name, program] of Object.entries(functions)) yield wholeRange(name, program)
   for (const dtype of ['f32', 'u32', 'i8'] as const) yield narrowed(dtype)
   for (let index = 0; index < 60; index++) yield randomProgram(index)
 }
 
-const transcendentals = [
-  'exp',
-  'log',
-  'rsqrt',
-  'sigmoid',
-  'silu',
-  'gelu',
-  'tanh',
-  'sin',
-  'cos',
-  'sqrt',
-  'reluSquared',
-] as const
+const { exp, log, rsqrt, sigmoid, silu, gelu, tanh, sin, cos, sqrt, reluSquared } = Elementwise
+const functions = { exp, log, rsqrt, sigmoid, silu, gelu, tanh, sin, cos, sqrt, reluSquared }
 
 /** One instruction on all combinations of edges, its bits as they are and as an op stores them. */
 function instruction(op: Operator): Case {
@@ -38,7 +27,7 @@ function instruction(op: Operator): Case {
 }
 
 /** A function from the least to the greatest pattern in equal steps, and at the edges' neighbours. */
-function transcendental(name: (typeof transcendentals)[number]): Case {
+function wholeRange(name: string, program: Program): Case {
   const steps = Array.from({ length: 4096 }, (_, index) => index * 0x10_0001)
   const near = edges.flatMap((edge) => [-2, -1, 0, 1, 2].map((distance) => edge + distance))
   const fill = Uint32Array.from([...steps, ...near])
@@ -47,8 +36,8 @@ function transcendental(name: (typeof transcendentals)[number]): Case {
     { shape: [fill.length], fill: 'wild' },
   ] as const
   return stateless(name, specs, (x, y) => ({
-    ...bothWays(Elementwise[name], [x!]),
-    wild: map(Elementwise[name], [y!]),
+    ...bothWays(program, [x!]),
+    wild: map(program, [y!]),
   }))
 }
 

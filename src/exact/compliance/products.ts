@@ -57,11 +57,11 @@ function product(
   k: number,
   n: number,
   turned: Ways,
-  fill: Fill,
+  fill: 'ordinary' | 'wild',
   leads: Leads = [[], []],
 ): Case {
   const [a, b] = shapes(m, k, n, turned, leads)
-  const name = `contract ${label(a, b, turned)} ${String(fill)}`
+  const name = `contract ${label(a, b, turned)} ${fill}`
   return stateless(
     name,
     [
