@@ -6,6 +6,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import * as format from '../explorer/src/format.ts'
 import { assuranceSentence, isKnown, sentence } from '../explorer/src/reasons.ts'
 import { parsePlace } from '../explorer/src/router.ts'
+import { entriesOf, piecesOf } from '../explorer/src/timeline.ts'
+import type * as Api from '../src/indexer/Api.ts'
 import { startExplorer } from '../src/indexer/startExplorer.ts'
 import { startIndexer } from '../src/indexer/startIndexer.ts'
 import * as screen from '../src/market/screen.ts'
@@ -243,6 +245,80 @@ describe('format', () => {
     expect(format.bytes(1536)).toBe('1.5 KiB')
     expect(format.percent(0.9996)).toBe('99.9 %')
     expect(format.short(Hex.zero)).toBe('0x0000…0000')
+  })
+})
+
+describe('entriesOf', () => {
+  const accounts = {
+    buyer: `0x${'b1'.repeat(20)}`,
+    provider: `0x${'a1'.repeat(20)}`,
+    other: `0x${'a2'.repeat(20)}`,
+  } as const
+  const line = (
+    code: string,
+    role: keyof typeof accounts | 'chain',
+    at: number,
+    detail = '',
+  ): Api.Line => ({
+    at,
+    subject: code.split('-')[0] as Api.Line['subject'],
+    code,
+    detail,
+    by: role === 'chain' ? null : accounts[role],
+    role,
+    transaction: role === 'chain' ? { hash: Hex.zero, block: 7 } : null,
+    document: null,
+  })
+
+  test('puts together what both parties say of one thing', () => {
+    const entries = entriesOf([
+      line('job-start', 'buyer', 0),
+      line('job-start', 'provider', 4, 'began'),
+      line('job-delivered', 'provider', 900, '48 tokens'),
+    ])
+    expect(entries.map(({ code, lines, details }) => [code, lines.length, ...details])).toEqual([
+      ['job-start', 2, 'began'],
+      ['job-delivered', 1, '48 tokens'],
+    ])
+  })
+
+  test('keeps apart what one party says twice, what is long ago, and what the chain did', () => {
+    const lines = [
+      line('lease-ready', 'buyer', 0),
+      line('lease-ready', 'buyer', 10),
+      line('lease-ready', 'provider', 60_000),
+      line('lease-opened', 'chain', 60_001, '5'),
+      line('lease-opened', 'chain', 60_002, '6'),
+    ]
+    expect(entriesOf(lines)).toHaveLength(5)
+  })
+
+  test('joins a bid with the buyer who heard it, and with no other bid', () => {
+    const entries = entriesOf([
+      line('order-bid', 'buyer', 0, accounts.provider),
+      line('order-bid', 'buyer', 1, accounts.other),
+      line('order-bid', 'provider', 2, 'weft-first'),
+    ])
+    expect(entries.map(({ lines }) => lines.map(({ at }) => at))).toEqual([[0, 2], [1]])
+  })
+})
+
+describe('piecesOf', () => {
+  test('finds accounts, ids, amounts and codes among the words', () => {
+    const account = `0x${'ab'.repeat(20)}`
+    expect(piecesOf(`${account}: Screen.NoCapacity, Screen.ClockSkew`)).toEqual({
+      spoken: false,
+      pieces: [
+        { kind: 'account', text: account },
+        { kind: 'text', text: ': ' },
+        { kind: 'code', text: 'Screen.NoCapacity' },
+        { kind: 'text', text: ', ' },
+        { kind: 'code', text: 'Screen.ClockSkew' },
+      ],
+    })
+    expect(piecesOf(`Rerun.OutputDiffers: Wrong in job ${Hex.zero}.`).spoken).toBe(true)
+    const { pieces } = piecesOf('48 tokens, 28 micro-USD')
+    expect(pieces).toContainEqual({ kind: 'amount', text: '28' })
   })
 })
 

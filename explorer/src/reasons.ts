@@ -17,7 +17,7 @@ const sentences: Readonly<Record<string, string>> = {
   'order-unfilled': 'No provider could take the order.',
   'lease-signed': 'The buyer accepted a bid and signed the lease.',
   'lease-opened': 'The vault reserved the funds of the lease.',
-  'lease-open': 'The provider saw the reservation on the chain.',
+  'lease-open': 'The lease is open: the reservation was seen on the chain.',
   'lease-ready': 'A probe passed. From here on the meter runs.',
   'lease-paused': 'The meter stands still until a probe passes again.',
   'lease-probe-failed': 'A probe failed. It cost nothing.',
@@ -148,7 +148,7 @@ export function assuranceSentence(tier: string, state: string, method: string | 
   if (state === 'challenged')
     return `A trusted validator checked this answer ${by}, and it does not hold. The buyer withholds payment.`
   if (state === 'pending')
-    return 'No verdict on this answer has been published. Only a sample of jobs is checked.'
+    return 'No verdict on this answer has been published yet. Only a sample of jobs is checked.'
   if (tier === 'unverified') return tiers['unverified']!
-  return 'This result cannot be challenged any more.'
+  return 'The buyer paid without a verdict: this answer was not among those that were checked in time.'
 }

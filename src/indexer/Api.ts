@@ -43,7 +43,7 @@ export type Checks = {
   readonly verified: number
   readonly rejected: number
   readonly unavailable: number
-  /** Delivered in a tier that can be checked, no verdict yet. */
+  /** Delivered in a tier that can be checked, neither a verdict nor a payment yet. */
   readonly pending: number
 }
 
@@ -140,7 +140,8 @@ export type Job = {
   readonly check: Verdict.Outcome | null
   /** Stable code: of the verdict, or of the failure. */
   readonly reason: string | null
-  readonly payment: 'none' | 'signed' | 'withheld' | 'refunded'
+  /** `withheld`: the buyer does not pay, and keeps its money. */
+  readonly payment: 'none' | 'signed' | 'withheld'
   readonly price: Amount
   readonly inputTokens: number
   readonly outputTokens: number

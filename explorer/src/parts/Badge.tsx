@@ -10,8 +10,8 @@ export function AssuranceBadge({ of }: { of: Api.Job['assurance'] }) {
     <span class={`badge ${tones[state]}`} title={assuranceSentence(tier, state, method)}>
       <span class="badge-tier">{tier}</span>
       <span class="badge-state">
-        <Tone tone={tier === 'unverified' && state === 'final' ? 'plain' : tones[state]} />
-        {tier === 'unverified' && state === 'final' ? 'not checked' : state}
+        <Tone tone={tones[state]} />
+        {state === 'final' && method === undefined ? 'final, not checked' : state}
         {method === undefined ? '' : ` (${method})`}
       </span>
     </span>
@@ -43,8 +43,7 @@ function stateOf(job: Api.Job): readonly [Tones, string] {
 export function PaymentState({ job }: { job: Api.Job }) {
   if (job.probe) return <span class="muted">free probe</span>
   if (job.payment === 'signed') return <span class="state good">paid</span>
-  if (job.payment === 'withheld') return <span class="state bad">withheld</span>
-  if (job.payment === 'refunded') return <span class="state bad">refunded</span>
+  if (job.payment === 'withheld') return <span class="state bad">not paid</span>
   if (job.state === 'failed' || job.state === 'cancelled')
     return <span class="muted">nothing due</span>
   return <span class="muted">open</span>

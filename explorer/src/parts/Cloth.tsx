@@ -44,8 +44,8 @@ export function Cloth({ threads }: { threads: readonly Thread[] }) {
 const words = {
   good: 'verified',
   bad: 'rejected or failed',
-  wait: 'no verdict',
-  plain: 'not checked (tier unverified)',
+  wait: 'awaiting a verdict',
+  plain: 'not checked',
   run: 'running',
 } as const
 
@@ -53,11 +53,11 @@ function toneOf(job: Stitch): keyof typeof words {
   if (job.state === 'running') return 'run'
   if (job.state === 'failed' || job.state === 'cancelled' || job.check === 'invalid') return 'bad'
   if (job.check === 'valid') return 'good'
-  return job.assurance?.tier === 'unverified' ? 'plain' : 'wait'
+  return job.assurance?.state === 'final' ? 'plain' : 'wait'
 }
 
 function summary(jobs: readonly Stitch[]): string {
   const tones = jobs.map(toneOf)
   const of = (tone: keyof typeof words) => tones.filter((each) => each === tone).length
-  return `${plural(jobs.length, 'job')}: ${of('good')} verified, ${of('bad')} rejected or failed, ${of('wait')} without a verdict`
+  return `${plural(jobs.length, 'job')}: ${of('good')} verified, ${of('bad')} rejected or failed, ${of('plain')} not checked, ${of('wait')} awaiting a verdict`
 }

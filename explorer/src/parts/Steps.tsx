@@ -54,14 +54,18 @@ function verdictStep(job: Api.Job): Step {
   if (job.check === 'valid') return done('verdict', 'valid')
   if (job.check === 'invalid') return { name: 'verdict', state: 'bad', note: 'invalid' }
   if (job.check === 'unavailable') return { name: 'verdict', state: 'bad', note: 'unavailable' }
-  return none('verdict', job.assurance?.tier === 'unverified' ? 'none bought' : 'none')
+  if (job.probe || job.state !== 'delivered') return none('verdict', 'none')
+  return job.assurance?.state === 'final'
+    ? none('verdict', 'not checked')
+    : { name: 'verdict', state: 'open', note: 'awaited' }
 }
 
 function voucherStep(job: Api.Job): Step {
   if (job.probe) return none('voucher', 'free probe')
   if (job.payment === 'signed') return done('voucher', 'signed')
-  if (job.payment === 'none') return { name: 'voucher', state: 'open', note: 'not yet' }
-  return { name: 'voucher', state: 'bad', note: job.payment }
+  if (job.payment === 'withheld') return { name: 'voucher', state: 'bad', note: 'withheld' }
+  if (job.state === 'failed' || job.state === 'cancelled') return none('voucher', 'nothing due')
+  return { name: 'voucher', state: 'open', note: 'not yet' }
 }
 
 function done(name: string, note: string): Step {

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import type * as Api from '../../../src/indexer/Api.ts'
 import { clockTime, count, dateTime, short, span, usd } from '../format.ts'
 import { isKnown, sentence } from '../reasons.ts'
+import { type Entry, entriesOf, piecesOf } from '../timeline.ts'
 import { Account } from './Names.tsx'
 
 /** What happened, oldest first, each line with who signed it and the signed document itself. */
@@ -9,39 +10,26 @@ export function Timeline({ lines }: { lines: readonly Api.Line[] }) {
   const start = lines[0]?.at ?? 0
   return (
     <ol class="timeline">
-      {lines.map((line, index) => (
-        <li
-          key={line.document?.id ?? `${line.transaction?.hash} ${line.code}`}
-          class={toneOf(line)}
-        >
+      {entriesOf(lines).map((entry) => (
+        <li key={entry.key} class={toneOf(entry.code)}>
           <div class="when">
-            <time dateTime={new Date(line.at).toISOString()} title={dateTime(line.at)}>
-              {clockTime(line.at)}
+            <time dateTime={new Date(entry.at).toISOString()} title={dateTime(entry.at)}>
+              {clockTime(entry.at)}
             </time>
             <span>
-              {line.transaction
-                ? `block ${count(line.transaction.block)}`
-                : `+${span(index === 0 ? 0 : Math.max(0, line.at - start))}`}
+              {entry.lines[0]!.transaction
+                ? `block ${count(entry.lines[0]!.transaction.block)}`
+                : `+${span(Math.max(0, entry.at - start))}`}
             </span>
           </div>
           <div class="what">
-            <p class="sentence">{sentence(line.code)}</p>
-            <Detail line={line} />
-            <div class="by">
-              <code class="code">{line.code}</code>
-              {line.transaction ? (
-                <>
-                  <span>by the chain</span>
-                  <code title={line.transaction.hash}>tx {short(line.transaction.hash)}</code>
-                </>
-              ) : (
-                <>
-                  <span>by the {line.role === 'other' ? 'account' : line.role}</span>
-                  <Account address={line.by} provider={line.role === 'provider'} />
-                </>
-              )}
-              {line.document && <Document document={line.document} what={line.subject} />}
-            </div>
+            <p class="sentence">{sentence(entry.code)}</p>
+            {entry.details.map((detail) => (
+              <Detail key={detail} entry={entry} detail={detail} />
+            ))}
+            {entry.lines.map((line, index) => (
+              <Signer key={line.document?.id ?? index} line={line} first={index === 0} />
+            ))}
           </div>
         </li>
       ))}
@@ -49,29 +37,65 @@ export function Timeline({ lines }: { lines: readonly Api.Line[] }) {
   )
 }
 
-function toneOf({ code }: Api.Line): string {
+/** Who says so, and the signed statement itself. */
+function Signer({ line, first }: { line: Api.Line; first: boolean }) {
+  const { transaction, document, role } = line
+  return (
+    <div class="by">
+      {first && <code class="code">{line.code}</code>}
+      {transaction ? (
+        <>
+          <span>by the chain</span>
+          <code title={transaction.hash}>tx {short(transaction.hash)}</code>
+        </>
+      ) : (
+        <>
+          <span>
+            {first ? 'by' : 'and'} the {role === 'other' ? 'account' : role}
+          </span>
+          <Account address={line.by} provider={role === 'provider'} />
+        </>
+      )}
+      {document && <Document document={document} what={line.subject} />}
+    </div>
+  )
+}
+
+function toneOf(code: string): string {
   if (/^(verdict-valid|lease-ready|claimed|payment-signed)$/.test(code)) return 'good'
   if (/invalid|failed|withheld|refunded|unfilled|slashed/.test(code)) return 'bad'
   if (/declined|paused|unavailable|cancelled/.test(code)) return 'wait'
   return 'plain'
 }
 
-/** Details are for people already; accounts, codes and amounts in them are made readable. */
-function Detail({ line }: { line: Api.Line }): ComponentChildren {
-  const { code, detail, transaction } = line
-  if (detail === '') return null
-  if (transaction && /^\d+$/.test(detail))
-    return <p class="detail">{amountWords[code]?.(usd(detail))}</p>
-  const amount = /^(\d+) micro-USD$/.exec(detail)
-  if (amount) return <p class="detail">{usd(amount[1]!)}</p>
+/** Details are for people already; accounts, ids, codes and amounts in them are made readable. */
+function Detail({ entry, detail }: { entry: Entry; detail: string }): ComponentChildren {
+  const words = amountWords[entry.code]
+  if (entry.lines[0]!.transaction) return words ? <p class="detail">{words(usd(detail))}</p> : null
+  const { pieces, spoken } = piecesOf(detail)
   return (
     <p class="detail">
-      {detail.split(/(0x[0-9a-f]{40}\b|\b[A-Z][A-Za-z]+\.[A-Z][A-Za-z]+\b)/).map((part) => {
-        if (/^0x[0-9a-f]{40}$/.test(part)) return <Account key={part} address={part} provider />
-        if (/^[A-Z][A-Za-z]+\.[A-Z]/.test(part)) return <Reason key={part} code={part} />
-        return part
+      {pieces.map(({ kind, text }, index) => {
+        if (kind === 'account') return <Account key={index} address={text} provider />
+        if (kind === 'id')
+          return (
+            <code key={index} title={text}>
+              {short(text)}
+            </code>
+          )
+        if (kind === 'amount') return usd(text)
+        if (kind === 'text') return text
+        return spoken ? <Code key={index} code={text} /> : <Reason key={index} code={text} />
       })}
     </p>
+  )
+}
+
+function Code({ code }: { code: string }) {
+  return (
+    <code class="code" title={sentence(code)}>
+      {code}
+    </code>
   )
 }
 

@@ -32,9 +32,10 @@ function Lead({ job }: { job: Api.Job }) {
     return 'A small free job that the buyer sends before the meter runs, to see that the provider works.'
   if (job.state === 'running') return 'The provider is at work.'
   if (job.state !== 'delivered') return 'Nothing was delivered, and nothing is charged.'
-  return `${count(job.outputTokens)} tokens for ${usd(job.price)}${
-    job.startedAt && job.endedAt ? ` in ${span(job.endedAt - job.startedAt)}` : ''
-  }.`
+  const time = job.startedAt && job.endedAt ? ` in ${span(job.endedAt - job.startedAt)}` : ''
+  const price =
+    job.payment === 'withheld' ? `, ${usd(job.price)} not paid` : ` for ${usd(job.price)}`
+  return `${count(job.outputTokens)} tokens${price}${time}.`
 }
 
 function Body({ detail }: { detail: Api.JobDetail }) {

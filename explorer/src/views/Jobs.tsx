@@ -10,7 +10,7 @@ const filters = [
   ['', 'all'],
   ['verified', 'verified'],
   ['rejected', 'rejected'],
-  ['pending', 'no verdict'],
+  ['pending', 'awaiting a verdict'],
   ['failed', 'failed'],
   ['running', 'running'],
 ] as const

@@ -171,5 +171,5 @@ function paymentOf(lines: readonly Line[]): { state: Job['payment']; at: number 
 const payments: Readonly<Record<string, Job['payment']>> = {
   'payment-signed': 'signed',
   'payment-withheld': 'withheld',
-  'job-refunded': 'refunded',
+  'job-refunded': 'withheld',
 }

@@ -27,7 +27,7 @@ export function readJobs(database: Database, query: Api.JobsQuery): Api.Page<Api
 const shown: Readonly<Record<NonNullable<Api.JobsQuery['show']>, string>> = {
   verified: `outcome = 'valid'`,
   rejected: `outcome = 'invalid'`,
-  pending: `outcome IS NULL AND state = 'delivered' AND tier <> 'unverified'`,
+  pending: `outcome IS NULL AND state = 'delivered' AND tier <> 'unverified' AND payment = 'none'`,
   failed: `state IN ('failed', 'cancelled')`,
   running: `state = 'running'`,
 }
@@ -241,18 +241,23 @@ function toJob(row: JobRow): Api.Job {
   }
 }
 
-/** The tier is what the receipt promises; the state is what a trusted validator found, and nothing else. */
+/**
+ * The tier is what the receipt promises; the state is what a trusted validator found, and nothing else.
+ * A job that was paid without a verdict is `final`: nobody waits for one any more.
+ */
 export function assuranceOf(row: {
   readonly tier: string | null
   readonly outcome: Api.Job['check']
   readonly method: string | null
+  readonly payment: Api.Job['payment']
 }): Assurance.Assurance | null {
   if (row.tier === null) return null
   const tier = row.tier as Assurance.Tier
-  if (row.outcome === 'valid') return { tier, state: 'verified', method: row.method ?? undefined }
-  if (row.outcome === 'invalid')
-    return { tier, state: 'challenged', method: row.method ?? undefined }
-  return { tier, state: tier === 'unverified' ? 'final' : 'pending' }
+  const method = row.method ?? undefined
+  if (row.outcome === 'valid') return { tier, state: 'verified', method }
+  if (row.outcome === 'invalid') return { tier, state: 'challenged', method }
+  const settled = tier === 'unverified' || row.payment === 'signed'
+  return { tier, state: settled ? 'final' : 'pending' }
 }
 
 type LeaseRow = {

@@ -61,7 +61,7 @@ const checkCounts = `
   count(*) FILTER (WHERE probe = 0 AND outcome = 'invalid') AS rejected,
   count(*) FILTER (WHERE probe = 0 AND outcome = 'unavailable') AS unavailable,
   count(*) FILTER (WHERE probe = 0 AND outcome IS NULL AND state = 'delivered'
-    AND tier <> 'unverified') AS pending`
+    AND tier <> 'unverified' AND payment = 'none') AS pending`
 
 function checksOf(row: Readonly<Record<string, unknown>>): Api.Checks {
   return {
@@ -293,8 +293,9 @@ function readThreads(database: Database): Api.Activity['threads'] {
     outcome: Api.Job['check']
     tier: string | null
     method: string | null
+    payment: Api.Job['payment']
   }>(
-    `SELECT id, at, provider, state, outcome, tier, method FROM (
+    `SELECT id, at, provider, state, outcome, tier, method, payment FROM (
        SELECT *, row_number() OVER (PARTITION BY provider ORDER BY at DESC, id DESC) AS n
        FROM (SELECT * FROM jobs WHERE on_chain = 1 AND probe = 0 ORDER BY at DESC, id DESC LIMIT 2000)
      ) WHERE n <= ? ORDER BY provider, at, id`,

@@ -5,7 +5,7 @@
  */
 
 /** Tables of another version are dropped and filled again. */
-export const version = 1
+export const version = 2
 
 export const tables = [
   'chain_events',
