@@ -113,7 +113,6 @@ describe('answerLease', () => {
     await expect(world.drive(buyer.job(lease.id))).rejects.toMatchObject({
       code: 'Provider.UnsecuredError',
     })
-    expect(await provider.claimables()).toEqual([])
     await world.advance(700_000)
     expect(provider.leases()).toEqual([])
   })

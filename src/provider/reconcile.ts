@@ -45,7 +45,7 @@ async function compare(context: Context, held: Held, head: Head): Promise<void> 
 
 /** The chain does not have the lease: it was rolled back, or never came there. */
 async function restore(context: Context, held: Held, head: Head): Promise<void> {
-  const { book, signal, outbox } = context
+  const { book, outbox } = context
   const { expirySeconds, deadlineSeconds } = held.deal.lease.message
   const over = head.timestampSeconds >= expirySeconds
   held.closedAtBlock = undefined
@@ -55,17 +55,11 @@ async function restore(context: Context, held: Held, head: Head): Promise<void> 
     return
   }
   if (over) return await settle(context, held)
-  try {
-    const transaction = await bring(context, held.deal.lease, signal)
-    held.unsecured = false
-    await book.change(held, () => ({ transaction, claimedMicroUsd: 0n }))
-    const detail = 'brought back after a rollback'
-    const parent = held.bid.order
-    outbox.note({ subject: 'lease', id: held.id, code: 'lease-open', detail, parent })
-  } catch (error) {
-    if (error instanceof RevertedError) held.unsecured = true
-    throw error
-  }
+  const transaction = await secure(context, held)
+  await book.change(held, () => ({ transaction, claimedMicroUsd: 0n }))
+  const detail = 'brought back after a rollback'
+  const parent = held.bid.order
+  outbox.note({ subject: 'lease', id: held.id, code: 'lease-open', detail, parent })
 }
 
 async function tend(
@@ -74,7 +68,6 @@ async function tend(
   { state, head }: { state: LeaseState; head: Head },
 ): Promise<void> {
   const { book, clock, settings } = context
-  held.unsecured = false
   held.closedAtBlock = undefined
   if (!held.progress.transaction) {
     await book.change(held, () => ({ transaction: Hex.zero }))
@@ -94,8 +87,21 @@ async function tend(
 /** A rollback may have taken a raise and left the lease. */
 async function raiseAgain(context: Context, held: Held, state: LeaseState): Promise<void> {
   const { totalMicroUsd, expirySeconds } = held.deal.lease.message
-  if (state.totalMicroUsd >= totalMicroUsd && state.expirySeconds >= expirySeconds) return
-  await bring(context, held.deal.lease, context.signal)
+  if (state.totalMicroUsd < totalMicroUsd || state.expirySeconds < expirySeconds)
+    await secure(context, held)
+  else held.unsecured = false
+}
+
+/** What the chain refuses to take back needs a new signature of the buyer; until then nothing is served. */
+async function secure({ chain, signal }: Context, held: Held): Promise<Hex.Hex> {
+  try {
+    const transaction = await bring({ chain }, held.deal.lease, signal)
+    held.unsecured = false
+    return transaction
+  } catch (error) {
+    if (error instanceof RevertedError) held.unsecured = true
+    throw error
+  }
 }
 
 /** The chain says closed. Believed some blocks later, because blocks can be taken back. */

@@ -248,7 +248,7 @@ function view({ id, bid, key, deal, progress }: Held): LeaseView {
 
 function claimable({ clock, settings }: Context, held: Held): readonly Claimable[] {
   const { meter, transaction, voucher } = held.progress
-  if (!transaction || held.unsecured) return []
+  if (!transaction) return []
   const waited = clock.now() - meter.since >= settings.closeGraceMs
   const quiet = Meter.awaitedMicroUsd(meter) === 0n || waited
   const release = meter.state === 'closing' && held.running.size === 0 && quiet

@@ -43,9 +43,11 @@ describe('compareRuns', () => {
 describe('requestFor', () => {
   test('asks our own copy of the weights, whatever the provider calls them', () => {
     const theirs = wordRequest({ model: 'their-name' })
-    const { weights, quantisation } = wordModel
-    expect(requestFor({ weights, quantisation }, theirs, [wordModel]).model).toBe(wordModel.id)
-    expect(requestFor({ weights: Hex.zero, quantisation }, theirs, [wordModel])).toBe(theirs)
+    const { weights, quantisation, build: engine } = wordModel
+    const other = { ...wordModel, id: 'older', build: 'words 0' }
+    const receipt = { weights, quantisation, engine }
+    expect(requestFor(receipt, theirs, [other, wordModel]).model).toBe(wordModel.id)
+    expect(requestFor({ ...receipt, weights: Hex.zero }, theirs, [wordModel])).toBe(theirs)
   })
 })
 

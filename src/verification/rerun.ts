@@ -52,11 +52,11 @@ export function obstacle(
 
 /** The request for our own copy of the model: providers call the same weights by names of their own. */
 export function requestFor(
-  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation'>,
+  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation' | 'engine'>,
   request: Completion.Request,
   models: readonly Model[],
 ): Completion.Request {
-  const own = models.find((model) => holds(model, receipt))
+  const own = models.find((model) => holds(model, receipt) && model.build === receipt.engine)
   return own ? { ...request, model: own.id } : request
 }
 
