@@ -72,6 +72,27 @@ abstract contract Base {
         return abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
     }
 
+    /// @dev A signature of the buyer for the token, 65 bytes.
+    function signToken(bytes32 structHash) internal view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(BUYER_KEY, tokenDigest(structHash));
+        return abi.encodePacked(r, s, v);
+    }
+
+    function tokenDigest(bytes32 structHash) internal view returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", usd.DOMAIN_SEPARATOR(), structHash));
+    }
+
+    function receiveDigest(address to, uint256 value, uint256 validBefore, bytes32 nonce)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 typeHash = keccak256(
+            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+        );
+        return keccak256(abi.encode(typeHash, buyer, to, value, 0, validBefore, nonce));
+    }
+
     function openLease(uint96 total) internal returns (IVault.Lease memory lease) {
         lease = leaseOf(total);
         open(BUYER_KEY, lease);

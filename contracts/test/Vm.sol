@@ -8,6 +8,8 @@ interface Vm {
     function chainId(uint256 id) external;
     function etch(address target, bytes calldata code) external;
     function expectEmit(bool, bool, bool, bool) external;
+    function expectPartialRevert(bytes4 selector) external;
+    function expectRevert() external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
     function prank(address sender) external;

@@ -274,9 +274,9 @@ function eventCompliance(create: () => Promise<Setup>): void {
       const head = await buyer.chain.head()
       const events = await buyer.chain.events({ from: 0n, to: head.number })
       const id = Lease.id(lease)
-      const { buyer: buyerAddress, provider: providerAddress, expirySeconds, terms } = lease
+      const { buyer: buyerAddress, provider: providerAddress, terms } = lease
       const parties = { buyer: buyerAddress, provider: providerAddress }
-      const opened = ({ totalMicroUsd, nonce }: Lease.Lease, key: Hex.Hex) => {
+      const opened = ({ totalMicroUsd, nonce, expirySeconds }: Lease.Lease, key: Hex.Hex) => {
         const facts = { ...parties, nonce, totalMicroUsd, expirySeconds, terms }
         return { type: 'lease-opened', lease: key, ...facts }
       }
