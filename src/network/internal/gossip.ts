@@ -16,7 +16,7 @@ export type Gossip = {
 const perSecond = 2000
 const burst = 8000
 
-/** How long bodies gather before they go out as one message, and how many wait for that at most. */
+/** How long bodies gather after a message before they go out as the next one, and how many wait for that at most. */
 const gatherMs = 100
 const waitingLimit = 8192
 
@@ -85,19 +85,19 @@ export function gossip(
 
   const waiting = new Map<string, Uint8Array[]>()
 
-  /** Sends what has gathered for a topic, in as few messages as their size allows. */
+  /** Sends the first body at once, and then what has gathered, in as few messages as their size allows. */
   async function flush(topic: string): Promise<void> {
-    await clock.sleep(gatherMs)
-    const bodies = waiting.get(topic) ?? []
-    waiting.delete(topic)
-    while (bodies.length > 0) {
-      const batch = bodies.splice(0, fitting(bodies))
-      try {
-        await pubsub.publish(topic, pack(batch))
-      } catch (error) {
-        logger.debug({ topic, reason: messageOf(error) }, 'Nobody could be told.')
-      }
+    // What is published in one breath goes together.
+    await Promise.resolve()
+    for (let bodies = waiting.get(topic) ?? []; bodies.length > 0; bodies = waiting.get(topic)!) {
+      waiting.set(topic, [])
+      while (bodies.length > 0)
+        await pubsub.publish(topic, pack(bodies.splice(0, fitting(bodies)))).catch((error) => {
+          logger.debug({ topic, reason: messageOf(error) }, 'Nobody could be told.')
+        })
+      await clock.sleep(gatherMs)
     }
+    waiting.delete(topic)
   }
 
   return {
@@ -107,10 +107,10 @@ export function gossip(
         throw new Network.TooLargeError({ bytes, limit: Network.gossipLimitBytes })
       const queue = waiting.get(topic)
       if (queue) {
-        if (queue.length < waitingLimit) queue.push(body)
+        if (queue.length < waitingLimit) queue.push(new Uint8Array(body))
         return
       }
-      waiting.set(topic, [body])
+      waiting.set(topic, [new Uint8Array(body)])
       void flush(topic)
     },
     subscribe(name, listener) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { gossipLimitBytes } from '../Network.ts'
 import { bodiesLimit, pack, unpack } from './gossipBatch.ts'
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
@@ -11,7 +12,7 @@ describe('pack', () => {
 
 describe('unpack', () => {
   test('gives back what was packed, in order', () => {
-    const bodies = [bytes(1), bytes(), new Uint8Array(70_000).fill(3)]
+    const bodies = [bytes(1), bytes(), new Uint8Array(gossipLimitBytes).fill(3)]
     expect(unpack(pack(bodies))).toEqual(bodies)
   })
 
@@ -25,6 +26,7 @@ describe('unpack', () => {
     ['half a header', bytes(0, 0, 0)],
     ['a body that is cut short', bytes(0, 0, 0, 3, 1, 2)],
     ['a length beyond everything', bytes(255, 255, 255, 255, 1)],
+    ['a body over the limit', pack([new Uint8Array(gossipLimitBytes + 1)])],
     ['bytes after the last body', bytes(0, 0, 0, 1, 9, 0)],
     ['too many bodies', pack(Array.from({ length: bodiesLimit + 1 }, () => bytes(1)))],
   ])('refuses %s', (_, packed) => {

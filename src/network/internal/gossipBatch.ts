@@ -1,3 +1,5 @@
+import { gossipLimitBytes } from '../Network.ts'
+
 /**
  * Several gossiped bodies in one message: each signature of the gossip layer costs its author and every
  * hearer about a millisecond, whatever the size.
@@ -17,7 +19,7 @@ export function pack(bodies: readonly Uint8Array[]): Uint8Array {
   return packed
 }
 
-/** The bodies of a message; undefined when it is not a batch, or holds too many. */
+/** The bodies of a message; undefined when it is not a batch, or holds too many or too large ones. */
 export function unpack(packed: Uint8Array): readonly Uint8Array[] | undefined {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
   const bodies: Uint8Array[] = []
@@ -26,7 +28,7 @@ export function unpack(packed: Uint8Array): readonly Uint8Array[] | undefined {
     if (packed.byteLength - at < headerBytes || bodies.length >= bodiesLimit) return undefined
     const length = view.getUint32(at)
     const end = at + headerBytes + length
-    if (end > packed.byteLength) return undefined
+    if (end > packed.byteLength || length > gossipLimitBytes) return undefined
     bodies.push(new Uint8Array(packed.subarray(at + headerBytes, end)))
     at = end
   }
