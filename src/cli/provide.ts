@@ -31,7 +31,8 @@ type ProvideOptions = PartyOptions & {
 
 /** `weft provide`: sells completions of a model file or of an OpenAI-compatible server. */
 export function provideCommand(): Command {
-  const cores = cpus().length
+  // One core is left to the rest of the program: llama.cpp's threads spin while they wait.
+  const threads = Math.max(1, cpus().length - 1)
   return withPartyOptions(new Command('provide'))
     .description('sell completions of a GGUF file, or of an OpenAI-compatible server')
     .option('--model <file>', 'GGUF file to serve')
@@ -52,7 +53,7 @@ export function provideCommand(): Command {
       '--threads <count>',
       'threads for the model',
       parseInteger({ min: 1, max: 1024 }),
-      cores,
+      threads,
     )
     .option('--stake <usd>', 'stable money to stake when registering', parseUsd, 0n)
     .option('--region <name>', 'where the machine stands', '')

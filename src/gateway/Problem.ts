@@ -1,5 +1,5 @@
 import { BaseError, codeOf, messageOf } from '../runtime/Errors.ts'
-import { InvalidKeyError } from './keys.ts'
+import { InvalidKeyError, type ApiKey } from './keys.ts'
 
 /** An error as OpenAI's clients know it: a status, a body, and what helps the client decide to retry. */
 export type Problem = {
@@ -46,6 +46,20 @@ export function from(error: unknown): Problem {
 /** Whether the problem is ours, and so belongs in the log as an error. */
 export function isOurs({ status }: Problem): boolean {
   return status === 500
+}
+
+/**
+ * Lets operator keys pass.
+ *
+ * @throws {RequestError} 403 for any other.
+ */
+export function requireOperator({ operator }: ApiKey, what: string): void {
+  if (operator) return
+  throw new RequestError(`${what} for operator keys.`, {
+    status: 403,
+    code: 'operator_key_required',
+    metaMessages: ['Fix: make one with `weft keys create --operator`.'],
+  })
 }
 
 type Retry = 'no' | number

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AvailableModel, Buyer } from '../buyer/Buyer.ts'
 import type * as Hex from '../protocol/Hex.ts'
-import { RequestError } from './Problem.ts'
+import { RequestError, requireOperator } from './Problem.ts'
 import type { Serving } from './Serving.ts'
 
 /** The routes that look something up: models, stored responses, jobs, balance. */
@@ -52,6 +52,10 @@ export function lookupRoutes(app: FastifyInstance, serving: Serving): void {
     const account = await spending.account(apiKey)
     const own = operator ? { buyer: { address: buyer.address, ...(await buyer.balance()) } } : {}
     return { key: { id, name, prefix, ...account }, ...own }
+  })
+  app.get('/v1/weft/leases', async ({ apiKey }) => {
+    requireOperator(apiKey, 'The leases are')
+    return { leases: buyer.leases() }
   })
 }
 

@@ -374,6 +374,7 @@ describe('the door', () => {
       '/v1/responses/:id',
       '/v1/weft/balance',
       '/v1/weft/jobs/:id',
+      '/v1/weft/leases',
     ])
     for (const { method, url } of routes) {
       const reply = await fetch(`${at.gateway.url}${url}`, { method })
@@ -445,6 +446,7 @@ describe('the door', () => {
   test('shows metrics and the buyer’s money to operators alone', async () => {
     await using at = await gatewayOnMemory()
     expect((await at.call('/metrics')).status).toBe(403)
+    expect((await at.call('/v1/weft/leases')).status).toBe(403)
     expect(await (await at.call('/v1/weft/balance')).json()).not.toHaveProperty('buyer')
     await using operator = await gatewayOnMemory({ key: { operator: true } })
     await operator.client.chat.completions.create(chat('one two'))

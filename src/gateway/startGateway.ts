@@ -55,12 +55,7 @@ export async function startGateway(
   observe(app, serving, counts)
   app.get('/healthz', { config: { open: true } }, async () => ({ status: 'ok' }))
   app.get('/metrics', async (request, reply) => {
-    if (!request.apiKey.operator)
-      throw new Problem.RequestError('The metrics are for operator keys.', {
-        status: 403,
-        code: 'operator_key_required',
-        metaMessages: ['Fix: make one with `weft keys create --operator`.'],
-      })
+    Problem.requireOperator(request.apiKey, 'The metrics are')
     const charged = Number(spending.chargedMicroUsd)
     const gauges = {
       weft_gateway_answers_running: serving.limits.running,

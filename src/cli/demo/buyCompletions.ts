@@ -76,7 +76,7 @@ export async function buyCompletions(
       name(item.provider),
       String(item.tokens),
       formatUsd(item.priceMicroUsd),
-      item.assurance,
+      item.state === 'refunded' ? 'found wrong' : item.assurance,
       item.state,
     ]),
   ])
