@@ -87,22 +87,22 @@ function leaseRow(domain: { chainId: number; vault: Hex.Hex }, now: number) {
     deadlineSeconds: now / 1000 + 60,
     terms: Hex.zero,
   }
-  const bid = ({
-	order: Hex.zero,
-	provider: provider.address,
-	model: 'words',
-	weights: Hex.zero,
-	quantisation: '',
-	engine: '',
-	tier: 'unverified',
-	concurrency: 1,
-	expiresAt: now,
-	...{
-		inputMicroUsdPerMillion: 1n,
-		outputMicroUsdPerMillion: 1n,
-		creditMicroUsd: 1n
-	}
-})
+  const bid = {
+    order: Hex.zero,
+    provider: provider.address,
+    model: 'words',
+    weights: Hex.zero,
+    quantisation: '',
+    engine: '',
+    tier: 'unverified',
+    concurrency: 1,
+    expiresAt: now,
+    ...{
+      inputMicroUsdPerMillion: 1n,
+      outputMicroUsdPerMillion: 1n,
+      creditMicroUsd: 1n,
+    },
+  }
   return {
     lease: Lease.sign(domain, lease, buyer),
     bid: Bid.sign(domain, bid, provider),

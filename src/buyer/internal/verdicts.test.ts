@@ -22,17 +22,17 @@ function start() {
   )
   const peer = network.join('peer')
   const say = async (outcome: Verdict.Outcome, signer = trusted, validator = signer) => {
-    const message: Verdict.Verdict = ({
-	receipt,
-	job: Hex.zero,
-	provider: stranger.address,
-	validator: validator.address,
-	method: 'rerun',
-	outcome,
-	reason: '',
-	output: Hex.zero,
-	checkedAt: 1
-})
+    const message: Verdict.Verdict = {
+      receipt,
+      job: Hex.zero,
+      provider: stranger.address,
+      validator: validator.address,
+      method: 'rerun',
+      outcome,
+      reason: '',
+      output: Hex.zero,
+      checkedAt: 1,
+    }
     const signed = Verdict.sign(domain, message, signer)
     await peer.publish(Exchange.topics.verdicts, Verdict.serialize(signed))
     await clock.run(clock.now())
