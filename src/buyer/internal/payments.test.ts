@@ -97,11 +97,9 @@ function leaseRow(domain: { chainId: number; vault: Hex.Hex }, now: number) {
     tier: 'unverified',
     concurrency: 1,
     expiresAt: now,
-    ...{
-      inputMicroUsdPerMillion: 1n,
-      outputMicroUsdPerMillion: 1n,
-      creditMicroUsd: 1n,
-    },
+    inputMicroUsdPerMillion: 1n,
+    outputMicroUsdPerMillion: 1n,
+    creditMicroUsd: 1n,
   }
   return {
     lease: Lease.sign(domain, lease, buyer),
