@@ -52,7 +52,7 @@ beforeAll(async () => {
     build: { outDir: join(folder, 'page'), emptyOutDir: true },
   })
 
-  const clock = lateClock(20 * 60_000)
+  const clock = lateClock(990_000)
   world = explorerWorld(clock, { seed: 11 })
   const validator = world.party()
   const indexer = stack.use(

@@ -72,7 +72,9 @@ export function addRoutes(server: FastifyInstance, ports: addRoutes.Ports): void
   })
   server.get('/api/activity', (request, reply) => {
     const query = parse(Api.activityQuery, request.query)
-    return answer(request, reply, () => network.readActivity(database, clock.now(), query))
+    // A long time takes long to add up, and changes little in a second.
+    const keptMs = query.minutes * 50
+    return answer(request, reply, () => network.readActivity(database, clock.now(), query), keptMs)
   })
   server.get('/api/events', (request, reply) => {
     parse(Api.noQuery, request.query)
@@ -91,13 +93,22 @@ type Cached = {
   readonly etag: string
 }
 
-/** Answers are kept for as long as the tables do not change, a second at most, so that many readers cost one query. */
+/**
+ * Answers are kept for as long as the tables do not change, a second at most, or for `keptMs` whatever
+ * happens: many readers cost one query.
+ */
 function answers({ indexer, clock }: addRoutes.Ports) {
   const cache = new Map<string, Cached>()
-  return (request: FastifyRequest, reply: FastifyReply, read: () => unknown): FastifyReply => {
+  return (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    read: () => unknown,
+    keptMs?: number,
+  ): FastifyReply => {
     const found = cache.get(request.url)
     const now = clock.now()
-    const fresh = found && found.revision === indexer.revision && now - found.at < keptMs
+    const same = keptMs !== undefined || found?.revision === indexer.revision
+    const fresh = found && same && now - found.at < (keptMs ?? usuallyKeptMs)
     const cached = fresh ? found : cachedOf(Json.stringify(read()), indexer.revision, now)
     if (cache.size >= cacheLimit) cache.clear()
     cache.set(request.url, cached)
@@ -107,7 +118,7 @@ function answers({ indexer, clock }: addRoutes.Ports) {
   }
 }
 
-const keptMs = 1_000
+const usuallyKeptMs = 1_000
 const cacheLimit = 200
 
 function cachedOf(body: string, revision: number, at: number): Cached {

@@ -119,10 +119,9 @@ async function keepHouse(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, database, logger } = ports
-  let round = 0
   const tidy = () => {
     writePresence(database, 'explorer', Math.floor(clock.now() / 60_000))
-    if (round++ % 6 === 0) prune(database, limits, clock.now())
+    prune(database, limits, clock.now())
   }
   const onError = (error: unknown) =>
     logger.error({ error }, 'The tables could not be tidied; the next round tries again.')

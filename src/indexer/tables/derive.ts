@@ -6,9 +6,16 @@
 import * as Hex from '../../protocol/Hex.ts'
 import type { Job, Lease } from '../Api.ts'
 import type { Database } from '../openDatabase.ts'
+import { tally } from './tallies.ts'
 
-/** Makes a job's row again. */
+/** Makes a job's row again, and counts it anew. */
 export function deriveJob(database: Database, id: string): void {
+  tally(database, id, -1)
+  writeJob(database, id)
+  tally(database, id, 1)
+}
+
+function writeJob(database: Database, id: string): void {
   const receipt = readReceipt(database, id)
   const parties = receipt ?? readParties(database, id)
   if (!parties) {

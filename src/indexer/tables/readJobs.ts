@@ -8,8 +8,9 @@ import { inOrder, linesOf, linesOfChain, type Parties } from './readLines.ts'
 /** Jobs whose lease is on the chain, newest first. */
 export function readJobs(database: Database, query: Api.JobsQuery): Api.Page<Api.Job> {
   const where = conditions([
-    ['on_chain = 1', []],
-    query.probes === '1' ? undefined : ['probe = 0', []],
+    // The `+` keeps these two from choosing the index when a rarer property is asked for.
+    [query.show ? '+on_chain = 1' : 'on_chain = 1', []],
+    query.probes === '1' ? undefined : [query.show ? '+probe = 0' : 'probe = 0', []],
     query.provider ? ['provider = ?', [query.provider]] : undefined,
     query.buyer ? ['buyer = ?', [query.buyer]] : undefined,
     query.lease ? ['lease = ?', [query.lease]] : undefined,

@@ -6,6 +6,7 @@ import type * as Api from '../Api.ts'
 import * as ledger from '../ledger.ts'
 import type { Database } from '../openDatabase.ts'
 import { readMoney } from './chainTables.ts'
+import { readTally } from './tallies.ts'
 import { assuranceOf, pageOf, readJobs, readLeases, splitBefore } from './readJobs.ts'
 
 /** A job that says nothing for this long is not counted as running. */
@@ -16,18 +17,13 @@ export function readNetwork(
   database: Database,
   now: number,
 ): Omit<Api.Network, 'chainId' | 'vault' | 'chain'> {
-  const jobs = database.get<Record<string, number>>(
-    `SELECT
-       count(*) FILTER (WHERE probe = 0 AND state = 'delivered') AS delivered,
-       count(*) FILTER (WHERE probe = 0 AND state = 'running' AND at > ?) AS running,
-       count(*) FILTER (WHERE probe = 0 AND state IN ('failed', 'cancelled')) AS failed,
-       count(*) FILTER (WHERE probe = 1) AS probes,
-       ${checkCounts},
-       coalesce(sum(input_tokens) FILTER (WHERE probe = 0), 0) AS input,
-       coalesce(sum(output_tokens) FILTER (WHERE probe = 0), 0) AS output
-     FROM jobs WHERE on_chain = 1`,
+  const tally = readTally(database)
+  // A provider that fell silent leaves jobs that run for ever; those are not counted.
+  const running = database.get<{ count: number }>(
+    `SELECT count(*) AS count FROM jobs
+     WHERE state = 'running' AND at > ? AND on_chain = 1 AND probe = 0`,
     now - silentAfterMs,
-  )!
+  )!.count
   const leases = database.get<{ open: number; settled: number }>(
     `SELECT count(*) FILTER (WHERE closed_at IS NULL) AS open,
        count(*) FILTER (WHERE closed_at IS NOT NULL) AS settled FROM leases`,
@@ -39,14 +35,9 @@ export function readNetwork(
   )!
   return {
     providers: { ...providers },
-    jobs: {
-      delivered: jobs['delivered']!,
-      running: jobs['running']!,
-      failed: jobs['failed']!,
-      probes: jobs['probes']!,
-    },
-    checks: checksOf(jobs),
-    tokens: { input: jobs['input']!, output: jobs['output']! },
+    jobs: { delivered: tally.delivered, running, failed: tally.failed, probes: tally.probes },
+    checks: checksOf(tally),
+    tokens: { input: tally.input, output: tally.output },
     leases: { ...leases },
     money: readTotals(database),
     conservation: readConservation(database),
@@ -56,19 +47,14 @@ export function readNetwork(
 const knownProviders = `(SELECT provider AS address FROM offers
   UNION SELECT address FROM accounts WHERE registered = 1)`
 
-const checkCounts = `
-  count(*) FILTER (WHERE probe = 0 AND outcome = 'valid') AS verified,
-  count(*) FILTER (WHERE probe = 0 AND outcome = 'invalid') AS rejected,
-  count(*) FILTER (WHERE probe = 0 AND outcome = 'unavailable') AS unavailable,
-  count(*) FILTER (WHERE probe = 0 AND outcome IS NULL AND state = 'delivered'
-    AND tier <> 'unverified' AND payment = 'none') AS pending`
-
-function checksOf(row: Readonly<Record<string, unknown>>): Api.Checks {
+function checksOf(row: {
+  readonly [check in keyof Api.Checks]: number | null
+}): Api.Checks {
   return {
-    verified: (row['verified'] as number | null) ?? 0,
-    rejected: (row['rejected'] as number | null) ?? 0,
-    unavailable: (row['unavailable'] as number | null) ?? 0,
-    pending: (row['pending'] as number | null) ?? 0,
+    verified: row.verified ?? 0,
+    rejected: row.rejected ?? 0,
+    unavailable: row.unavailable ?? 0,
+    pending: row.pending ?? 0,
   }
 }
 
@@ -130,9 +116,9 @@ type ProviderRow = {
   readonly peer_id: string | null
   readonly minutes: number
   readonly heard: number
-  readonly jobs: number | null
+  readonly delivered: number | null
   readonly failed: number | null
-}
+} & { readonly [check in keyof Api.Checks]: number | null }
 
 function selectProviders(
   database: Database,
@@ -144,21 +130,16 @@ function selectProviders(
   const rows = database.all<ProviderRow>(
     `WITH first AS (
        SELECT account, min(minute) AS minute, count(*) AS heard FROM presence WHERE minute > ? GROUP BY account
-     ), work AS (
-       SELECT provider,
-         count(*) FILTER (WHERE probe = 0 AND state = 'delivered') AS jobs,
-         count(*) FILTER (WHERE probe = 0 AND state = 'failed') AS failed, ${checkCounts}
-       FROM jobs WHERE on_chain = 1 GROUP BY provider
      )
      SELECT p.address, o.signed, o.expires_at, a.registered, a.stake, a.claimed, a.earnings_withdrawn,
        a.peer_id, coalesce(first.heard, 0) AS heard,
        (SELECT count(*) FROM presence e WHERE e.account = 'explorer' AND e.minute >= first.minute) AS minutes,
-       work.*
+       work.delivered, work.failed, work.verified, work.rejected, work.unavailable, work.pending
      FROM ${knownProviders} p
        LEFT JOIN offers o ON o.provider = p.address LEFT JOIN accounts a ON a.address = p.address
-       LEFT JOIN first ON first.account = p.address LEFT JOIN work ON work.provider = p.address
+       LEFT JOIN first ON first.account = p.address LEFT JOIN tallies work ON work.provider = p.address
      WHERE ${condition}
-     ORDER BY coalesce(o.expires_at, 0) > ? DESC, a.registered DESC, work.jobs DESC, p.address LIMIT 500`,
+     ORDER BY coalesce(o.expires_at, 0) > ? DESC, a.registered DESC, work.delivered DESC, p.address LIMIT 500`,
     since,
     ...values,
     now,
@@ -188,7 +169,7 @@ function toProvider(row: ProviderRow, now: number): Api.Provider {
       minutes: row.minutes,
       share: row.minutes === 0 ? null : Math.min(1, row.heard / row.minutes),
     },
-    jobs: row.jobs ?? 0,
+    jobs: row.delivered ?? 0,
     failed: row.failed ?? 0,
     checks: checksOf(row),
   }

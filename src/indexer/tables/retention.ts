@@ -25,17 +25,20 @@ export const defaultLimits: Limits = {
   presenceDays: 1,
 }
 
-const known = '(a.address IS NOT NULL)'
-
 const facts = [
-  { table: 'receipts', account: 'provider', time: 'ended_at', subject: 'job', known },
+  { table: 'receipts', account: 'provider', time: 'ended_at', subject: 'job', strangers: true },
   // Only trusted validators' verdicts are written at all; they need no account on the chain.
-  { table: 'verdicts', account: 'validator', time: 'checked_at', subject: 'job', known: '1' },
-  { table: 'timeline', account: 'account', time: 'at', subject: 'subject_id', known },
-  { table: 'offers', account: 'provider', time: 'issued_at', subject: 'provider', known },
+  { table: 'verdicts', account: 'validator', time: 'checked_at', subject: 'job', strangers: false },
+  { table: 'timeline', account: 'account', time: 'at', subject: 'subject_id', strangers: true },
+  { table: 'offers', account: 'provider', time: 'issued_at', subject: 'provider', strangers: true },
 ] as const
 
-/** Deletes what is over the limits; returns how many rows went. */
+type Fact = (typeof facts)[number]
+
+/** So many rows go in one round at most: a round is short, and the next one goes on. */
+const roundRows = 1_000
+
+/** Deletes what is over the limits, the oldest first; returns how many rows went. */
 export function prune(database: Database, limits: Limits, now: number): number {
   return database.transaction(() => {
     const minute = Math.floor(now / 60_000) - limits.presenceDays * 1440
@@ -49,22 +52,42 @@ export function prune(database: Database, limits: Limits, now: number): number {
   })
 }
 
-function pruneFacts(
+function pruneFacts(database: Database, fact: Fact, limits: Limits): number {
+  const accounts = database.all<{ account: string; rows: number; known: number }>(
+    `SELECT f.${fact.account} AS account, count(*) AS rows,
+       EXISTS (SELECT 1 FROM accounts a WHERE a.address = f.${fact.account}) AS known
+     FROM ${fact.table} f GROUP BY f.${fact.account}`,
+  )
+  const left = accounts.map(({ account, rows, known }) => {
+    const excess = rows - limits.rowsPerAccount
+    return { account, known, rows: rows - removeOldest(database, fact, excess, [account]) }
+  })
+  const strangers = fact.strangers ? left.filter(({ known }) => known === 0) : []
+  const names = strangers.map(({ account }) => account)
+  const ofStrangers = sum(strangers) - limits.rowsOfStrangers
+  const gone = removeOldest(database, fact, ofStrangers, names)
+  const rest = sum(left) - gone - limits.rowsPerTable
+  return sum(accounts) - sum(left) + gone + removeOldest(database, fact, rest)
+}
+
+function sum(accounts: readonly { readonly rows: number }[]): number {
+  return accounts.reduce((total, { rows }) => total + rows, 0)
+}
+
+/** Deletes `excess` rows, of some accounts or of all, and makes again what was derived from them. */
+function removeOldest(
   database: Database,
-  { table, account, time, subject, known }: (typeof facts)[number],
-  limits: Limits,
+  { table, account, time, subject }: Fact,
+  excess: number,
+  of?: readonly string[],
 ): number {
+  if (excess <= 0) return 0
   const rows = database.all<{ row: number; subject: string }>(
-    `SELECT "row", subject FROM (
-       SELECT f.rowid AS "row", f.${subject} AS subject, ${known} AS known,
-         row_number() OVER (PARTITION BY f.${account} ORDER BY f.${time} DESC, f.id) AS of_account,
-         row_number() OVER (PARTITION BY ${known} ORDER BY f.${time} DESC, f.id) AS of_kind,
-         row_number() OVER (ORDER BY ${known} DESC, f.${time} DESC, f.id) AS of_all
-       FROM ${table} f LEFT JOIN accounts a ON a.address = f.${account}
-     ) WHERE of_account > ? OR (known = 0 AND of_kind > ?) OR of_all > ?`,
-    limits.rowsPerAccount,
-    limits.rowsOfStrangers,
-    limits.rowsPerTable,
+    `SELECT rowid AS "row", ${subject} AS subject FROM ${table}
+     ${of ? `WHERE ${account} IN (SELECT value FROM json_each(?))` : ''}
+     ORDER BY ${time}, ${idOf(table)} DESC LIMIT ?`,
+    ...(of ? [JSON.stringify(of)] : []),
+    Math.min(excess, roundRows),
   )
   for (const { row } of rows) database.run(`DELETE FROM ${table} WHERE rowid = ?`, row)
   if (table === 'offers') return rows.length
@@ -73,4 +96,8 @@ function pruneFacts(
     if (table === 'timeline') deriveMeter(database, id)
   }
   return rows.length
+}
+
+function idOf(table: Fact['table']): string {
+  return table === 'offers' ? 'provider' : 'id'
 }

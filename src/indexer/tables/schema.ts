@@ -1,11 +1,12 @@
 /**
  * The tables. Facts (`chain_events`, `offers`, `receipts`, `verdicts`, `timeline`, `presence`) hold what
- * others signed; the rest is derived from them and could be made again at any time. The types are SQLite's
+ * others signed; the rest is derived from them and could be made again at any time
+ * (`tallies` counts the rows of `jobs` for each provider, so that nobody has to count them on every look). The types are SQLite's
  * STRICT ones; for PostgreSQL read INTEGER as bigint, and TEXT amounts as numeric(78).
  */
 
 /** Tables of another version are dropped and filled again. */
-export const version = 2
+export const version = 3
 
 export const tables = [
   'chain_events',
@@ -19,6 +20,7 @@ export const tables = [
   'verdicts',
   'timeline',
   'jobs',
+  'tallies',
 ] as const
 
 export const meta = `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`
@@ -113,5 +115,15 @@ export const definitions = `
   ) STRICT;
   CREATE INDEX jobs_newest ON jobs (on_chain, probe, at, id);
   CREATE INDEX jobs_provider ON jobs (provider, at, id);
-  CREATE INDEX jobs_lease ON jobs (lease, at, id);
+  CREATE INDEX jobs_lease ON jobs (lease, probe, at, id);
+  CREATE INDEX jobs_outcome ON jobs (outcome, at, id);
+  CREATE INDEX jobs_state ON jobs (state, at, id);
+
+  CREATE TABLE tallies (
+    provider TEXT PRIMARY KEY,
+    delivered INTEGER NOT NULL, running INTEGER NOT NULL, failed INTEGER NOT NULL,
+    probes INTEGER NOT NULL, verified INTEGER NOT NULL, rejected INTEGER NOT NULL,
+    unavailable INTEGER NOT NULL, pending INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL
+  ) STRICT;
 `
