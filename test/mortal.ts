@@ -1,6 +1,7 @@
 /** A process that can die between any two calls it makes to the outside world, as `kill -9` does. */
 import type { Chain } from '../src/chain/Chain.ts'
 import type { Network } from '../src/network/Network.ts'
+import type { Clock } from '../src/runtime/Clock.ts'
 import type { Store } from '../src/runtime/Store.ts'
 
 export type Mortal = {
@@ -14,13 +15,15 @@ export type Mortal = {
 
 /**
  * Dies at its `call`-th call to store, chain or network: before the call has an effect, or right after it.
- * What a dead process asked for never comes back, and `onDeath` is called at once.
+ * A write takes its time, so that whoever answers before it is done is found out. What a dead process asked for never comes back, and `onDeath` is called at once.
  */
 export function mortal({
+  clock,
   call = Number.POSITIVE_INFINITY,
   when = 'before',
   onDeath = () => {},
 }: {
+  clock: Clock
   call?: number | undefined
   when?: 'before' | 'after'
   onDeath?: () => void
@@ -48,7 +51,10 @@ export function mortal({
     store: (store) => ({
       get: (table, key) => through(() => store.get(table, key)),
       list: (table, options) => through(() => store.list(table, options)),
-      write: (writes) => through(() => store.write(writes)),
+      async write(writes) {
+        await clock.sleep(5)
+        await through(() => store.write(writes))
+      },
       [Symbol.asyncDispose]: async () => {},
     }),
     chain: (chain) => ({

@@ -19,6 +19,7 @@ describe('a provider that dies', () => {
       expect(calls).toBeGreaterThan(60)
       for (let call = 1; call <= calls; call++) await live({ call, when })
     },
+    120_000,
   )
 
   test('again and again loses nothing', async () => {
@@ -121,13 +122,15 @@ function supervised(
     deaths = 1,
   }: { call?: number; when?: 'before' | 'after'; deaths?: number },
 ) {
-  let life = mortal({})
+  const { clock } = world
+  let life = mortal({ clock })
   let lives = 0
 
   async function start(): Promise<void> {
     // A life may end while it starts.
     for (;;) {
       const mine = mortal({
+        clock,
         call: lives++ < deaths ? call : undefined,
         when,
         onDeath: () => world.network.crash(world.provider.peerId),
@@ -141,7 +144,7 @@ function supervised(
   }
 
   async function begin(mine: typeof life): Promise<void> {
-    const { clock, random } = world
+    const { random } = world
     const chain = mine.chain(world.chain.connect(world.provider))
     const logger = silentLogger()
     const provider = await startProvider(
