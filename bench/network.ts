@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
@@ -44,24 +45,32 @@ export const bench: Bench = {
     )
     const gossipMs = await gossip(network)
     const bulk = stack.use(await httpsBulk(ports, { directory: join(directory, 'client') }))
-    const speeds = await interleave(
-      { rounds: 5, warmup: 1 },
-      async () =>
-        speed(async () => {
-          const copy = join(directory, 'copy')
-          await bulk.fetch(addresses.hash, copy, [addresses.bulk])
-          const { size } = statSync(copy)
-          rmSync(copy)
-          return size
-        }),
-      async () => speed(async () => readRaw(raw, addresses.raw, bulkBytes)),
+    const fetched = async () => {
+      const copy = join(directory, 'copy')
+      await bulk.fetch(addresses.hash, copy, [addresses.bulk])
+      rmSync(copy)
+      return bulkBytes
+    }
+    const noise = async () => readRaw(raw, addresses.raw, bulkBytes)
+    const bare = async () => readHttps(addresses.bulk.url, addresses.hash)
+    const rounds = { rounds: 5, warmup: 1 }
+    const streams = await interleave(
+      rounds,
+      async () => speed(bare),
+      async () => speed(noise),
+    )
+    const fetches = await interleave(
+      rounds,
+      async () => speed(fetched),
+      async () => speed(noise),
     )
     const figures = {
       roundTripMs: requests.a.median,
       newStreamRoundTripMs: requests.b.median,
       gossipMs,
-      httpsMBps: speeds.a.median,
-      noiseMBps: speeds.b.median,
+      httpsMBps: streams.a.median,
+      fetchMBps: fetches.a.median,
+      noiseMBps: streams.b.median,
     }
     const rows = Object.entries(figures).map(([name, value]) => [name, value.toFixed(2)])
     say(table(['figure', 'median'], rows))
@@ -110,6 +119,19 @@ async function gossip(network: Network): Promise<number> {
   }
   await medianOf(5, once)
   return (await medianOf(50, once)) / 2
+}
+
+/** Reads a file from the bulk server without checking or keeping it. */
+async function readHttps(url: string, hash: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const target = `${url}/${hash.slice(2)}`
+  const outgoing = get(target, { rejectUnauthorized: false }, (response) => {
+    let bytes = 0
+    response.on('data', (part: Uint8Array) => (bytes += part.byteLength))
+    response.on('end', () => resolve(bytes))
+  })
+  outgoing.on('error', reject)
+  return await promise
 }
 
 async function speed(move: () => Promise<number>): Promise<number> {

@@ -121,8 +121,8 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
 
       for await (const _ of a.request(b.self, '/stuck', bytes())) break
 
-      await vi.waitFor(() => expect(stuck.aborted).toBe(1))
-      await vi.waitFor(() => expect(stuck.running).toBe(0))
+      await eventually(() => expect(stuck.aborted).toBe(1))
+      await eventually(() => expect(stuck.running).toBe(0))
     })
 
     test('aborts with the reason of the signal, at any point', async () => {
@@ -138,10 +138,10 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
       expect(stuck.started).toBe(0)
 
       const late = collect(a.request(b.self, '/stuck', bytes(), { signal: abort.signal }))
-      await vi.waitFor(() => expect(stuck.started).toBe(1))
+      await eventually(() => expect(stuck.started).toBe(1))
       abort.abort(reason)
       await expect(late).rejects.toBe(reason)
-      await vi.waitFor(() => expect(stuck.aborted).toBe(1))
+      await eventually(() => expect(stuck.aborted).toBe(1))
     })
 
     test('gives up on a silent peer, and tells it', async () => {
@@ -154,12 +154,13 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
         yield bytes()
       })
 
+      await warmUp(a, b)
       const replies: Uint8Array[] = []
-      const answer = collect(a.request(b.self, '/stuck', bytes(), { idleTimeoutMs: 300 }), replies)
+      const answer = collect(a.request(b.self, '/stuck', bytes(), { idleTimeoutMs }), replies)
       await expect(answer).rejects.toHaveProperty('code', 'Network.TimeoutError')
       expect(replies).toHaveLength(1)
-      await vi.waitFor(() => expect(stuck.aborted).toBe(1))
-      await expect(ask(a, b.self, '/mute', bytes(), { idleTimeoutMs: 300 })).rejects.toHaveProperty(
+      await eventually(() => expect(stuck.aborted).toBe(1))
+      await expect(ask(a, b.self, '/mute', bytes(), { idleTimeoutMs })).rejects.toHaveProperty(
         'code',
         'Network.TimeoutError',
       )
@@ -173,10 +174,11 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
         yield bytes(2)
       })
 
+      await warmUp(a, b)
       const replies: Uint8Array[] = []
-      for await (const reply of a.request(b.self, '/two', bytes(), { idleTimeoutMs: 300 })) {
+      for await (const reply of a.request(b.self, '/two', bytes(), { idleTimeoutMs })) {
         replies.push(reply)
-        await pause(400)
+        await pause(idleTimeoutMs + 300)
       }
 
       expect(replies).toEqual([bytes(1), bytes(2)])
@@ -283,11 +285,11 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
       const replies: Uint8Array[] = []
       const answer = collect(a.request(b.self, '/stuck', bytes()), replies)
       answer.catch(() => {})
-      await vi.waitFor(() => expect(replies).toHaveLength(1))
+      await eventually(() => expect(replies).toHaveLength(1))
       await b[Symbol.asyncDispose]()
 
       await expect(answer).rejects.toHaveProperty('code', 'Network.UnreachableError')
-      await vi.waitFor(() => expect(stuck.aborted).toBe(1))
+      await eventually(() => expect(stuck.aborted).toBe(1))
     })
 
     test('ends what is under way when we leave', async () => {
@@ -300,12 +302,12 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
         collect(a.request(b.self, '/stuck', bytes())),
       )
       for (const answer of answers) answer.catch(() => {})
-      await vi.waitFor(() => expect(stuck.started).toBe(5))
+      await eventually(() => expect(stuck.started).toBe(5))
       await a[Symbol.asyncDispose]()
 
       for (const answer of answers)
         await expect(answer).rejects.toHaveProperty('code', 'Network.UnreachableError')
-      await vi.waitFor(() => expect(stuck.aborted).toBe(5))
+      await eventually(() => expect(stuck.aborted).toBe(5))
       await expect(ask(a, b.self, '/stuck', bytes())).rejects.toHaveProperty(
         'code',
         'Network.UnreachableError',
@@ -344,7 +346,7 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
         return heard[1]!.some(isFirst) && heard[2]!.some(isFirst)
       })
       await author!.publish('news', bytes(1))
-      await vi.waitFor(() => {
+      await eventually(() => {
         for (const list of heard.slice(1)) expect(list.filter(isSecond)).toHaveLength(1)
       })
       await pause(200)
@@ -486,10 +488,23 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Tries 100 times, ten times a second. */
+/** Short enough to wait for, long enough for a machine that is busy with other things. */
+const idleTimeoutMs = 1500
+
+/** Connects, so that silence counts from the request and not from the dial. */
+async function warmUp(a: Network, b: Network): Promise<void> {
+  await collect(a.request(b.self, '/nobody-answers-this', bytes())).catch(() => {})
+}
+
+/** Waits for something that happens by itself. */
+async function eventually(check: () => void): Promise<void> {
+  await vi.waitFor(check, { timeout: 20_000, interval: 20 })
+}
+
+/** Tries again and again: what was published before a peer was known to listen is not heard. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   await vi.waitFor(async () => expect(await condition()).toBe(true), {
-    timeout: 20_000,
-    interval: 100,
+    timeout: 25_000,
+    interval: 250,
   })
 }

@@ -41,7 +41,7 @@ export async function libp2pNetwork(options: libp2pNetwork.Options): Promise<Net
   const pool = stack.use(linePool((peer, take) => connect(node, book.find(peer), peer, take)))
   const server = stack.use(serving({ logger }))
   const follow = relay ? Object.values(topics) : undefined
-  const talk = gossip({ clock, logger, pubsub: node.services.pubsub }, { follow })
+  const talk = gossip({ identity, clock, logger, pubsub: node.services.pubsub }, { follow })
   const loops = Object.entries(hubs)
     .filter(([peer]) => peer !== identity.peerId)
     .map(async ([, addresses = []]) =>

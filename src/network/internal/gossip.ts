@@ -1,9 +1,11 @@
 import { TopicValidatorResult, type GossipSub, type Message } from '@libp2p/gossipsub'
+import type { Identity } from '../../protocol/Identity.ts'
 import type { Clock } from '../../runtime/Clock.ts'
 import { messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import * as Network from '../Network.ts'
-import { batchBytes, bodiesLimit, pack, unpack } from './gossipBatch.ts'
+import { freshness } from './freshness.ts'
+import { batchBytes, bodiesLimit, isSigned, open, seal } from './gossipEnvelope.ts'
 import { rateLimit } from './rateLimit.ts'
 
 /** The gossiping half of the network, over gossipsub. */
@@ -28,21 +30,26 @@ const followedLimit = 64
 
 /** Creates the gossiping half. With `follow` it forwards those topics, and others that its peers subscribe to. */
 export function gossip(
-  ports: { clock: Clock; logger: Logger; pubsub: GossipSub },
+  ports: { identity: Identity; clock: Clock; logger: Logger; pubsub: GossipSub },
   options: { follow?: readonly string[] | undefined } = {},
 ): Gossip {
-  const { clock, logger, pubsub } = ports
+  const { identity, clock, logger, pubsub } = ports
   const { follow } = options
   const topics = new Map<string, { listeners: Set<Network.Listener>; pending: number }>()
   const limit = rateLimit(clock, { perSecond, burst })
+  const isFresh = freshness(clock)
+  let lastAt = 0
   const enter = (name: string) => {
     const found = topics.get(name)
     if (found) return found
     const topic = { listeners: new Set<Network.Listener>(), pending: 0 }
     topics.set(name, topic)
-    pubsub.topicValidators.set(name, (_, message) => {
-      const count = unpack(message.data)?.length
-      return message.type === 'signed' && count && limit(message.from.toString(), count)
+    pubsub.topicValidators.set(name, (_, { data }) => {
+      const envelope = open(data)
+      if (!envelope) return TopicValidatorResult.Reject
+      const { from, at, bodies } = envelope
+      if (!isSigned(name, data, from)) return TopicValidatorResult.Reject
+      return limit(from, bodies.length) && isFresh(from, at)
         ? TopicValidatorResult.Accept
         : TopicValidatorResult.Ignore
     })
@@ -58,21 +65,21 @@ export function gossip(
     }
   }
 
-  function hear(message: Message): void {
-    const topic = topics.get(message.topic)
-    if (!topic || message.type !== 'signed') return
-    const from = message.from.toString()
-    const bodies = unpack(message.data) ?? []
-    for (const [body, listener] of bodies.flatMap((b) =>
-      [...topic.listeners].map((l) => [b, l] as const),
-    )) {
-      if (topic.pending >= pendingLimit) {
-        logger.warn({ topic: message.topic, from }, 'Listeners are too slow: a message is lost.')
-        return
+  /** What arrives here has passed the validator of its topic. */
+  function hear({ topic: name, data }: Message): void {
+    const topic = topics.get(name)
+    const envelope = open(data)
+    if (!topic || !envelope) return
+    const { from, bodies } = envelope
+    for (const body of bodies)
+      for (const listener of topic.listeners) {
+        if (topic.pending >= pendingLimit) {
+          logger.warn({ topic: name, from }, 'Listeners are too slow: a message is lost.')
+          return
+        }
+        topic.pending++
+        void tell(listener, new Uint8Array(body), from, name).then(() => topic.pending--)
       }
-      topic.pending++
-      void tell(listener, body, from, message.topic).then(() => topic.pending--)
-    }
   }
 
   pubsub.addEventListener('message', ({ detail }) => hear(detail))
@@ -85,16 +92,22 @@ export function gossip(
 
   const waiting = new Map<string, Uint8Array[]>()
 
+  async function send(topic: string, bodies: readonly Uint8Array[]): Promise<void> {
+    lastAt = Math.max(lastAt + 1, clock.now())
+    try {
+      await pubsub.publish(topic, seal(identity, topic, { at: lastAt, bodies }))
+    } catch (error) {
+      logger.debug({ topic, reason: messageOf(error) }, 'Nobody could be told.')
+    }
+  }
+
   /** Sends the first body at once, and then what has gathered, in as few messages as their size allows. */
   async function flush(topic: string): Promise<void> {
     // What is published in one breath goes together.
     await Promise.resolve()
     for (let bodies = waiting.get(topic) ?? []; bodies.length > 0; bodies = waiting.get(topic)!) {
       waiting.set(topic, [])
-      while (bodies.length > 0)
-        await pubsub.publish(topic, pack(bodies.splice(0, fitting(bodies)))).catch((error) => {
-          logger.debug({ topic, reason: messageOf(error) }, 'Nobody could be told.')
-        })
+      while (bodies.length > 0) await send(topic, bodies.splice(0, fitting(bodies)))
       await clock.sleep(gatherMs)
     }
     waiting.delete(topic)
