@@ -46,12 +46,6 @@ export function placesFrom(database: Database, block: number): readonly Place[] 
   )
 }
 
-/** The newest block that an event was seen in. */
-export function lastEventBlock(database: Database): number | undefined {
-  const row = database.get<{ block: number | null }>(`SELECT max(block) AS block FROM chain_events`)
-  return row?.block ?? undefined
-}
-
 /** Replaces everything from block `from` on by `events`, and moves the cursor; all or nothing. */
 export function replaceEvents(
   database: Database,
