@@ -17,7 +17,7 @@ function open() {
     async write(writes: readonly Write[]) {
       await Promise.resolve()
       if (state.full) throw new WriteError({ cause: new Error('disk full'), path: 'disk' })
-      batches.push(writes)
+      if (writes.length > 0) batches.push(writes)
       await disk.write(writes)
     },
   }

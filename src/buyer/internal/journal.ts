@@ -67,8 +67,6 @@ export function createJournal(ports: createJournal.Ports): Journal {
   let writing: Promise<void> | undefined
   let scheduled = false
   let failing = false
-  /** Whether something was written that a power cut could still take. */
-  let kept = false
 
   /** A late word about a lease must not bring it back: it would be counted twice. */
   const ended = new Set<string>()
@@ -82,22 +80,26 @@ export function createJournal(ports: createJournal.Ports): Journal {
     }
   }
 
-  /** Takes all that waits in one transaction; what the disk refuses waits again, unless replaced since. */
-  async function flush(options: WriteOptions = {}): Promise<void> {
+  /**
+   * Takes all that waits in one transaction; what the disk refuses waits again, unless replaced since.
+   * Who needs it on the disk at once waits for that alone, and holds nobody up.
+   */
+  async function flush({ sync = 'now' }: WriteOptions = {}): Promise<void> {
     while (writing) await writing.catch(() => {})
-    const { sync = 'now' } = options
-    // Also with nothing to write: what was only kept must reach the disk before who saved goes on.
-    if (waiting.size === 0 && (sync === 'soon' || !kept)) return
+    if (waiting.size > 0) await transact()
+    if (sync === 'now') await store.write([])
+  }
+
+  async function transact(): Promise<void> {
     const batch = [...waiting]
     waiting.clear()
     writing = store.write(
       batch.map(([, write]) => write),
-      options,
+      { sync: 'soon' },
     )
     try {
       await writing
       failing = false
-      kept = sync === 'soon'
     } catch (error) {
       failing = true
       for (const [key, write] of batch) if (!waiting.has(key)) waiting.set(key, write)
