@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {TestUSD} from "../src/TestUSD.sol";
-import {Vault} from "../src/Vault.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
+import {DeployedRegistry, DeployedUSD, DeployedVault} from "./Deployed.sol";
 import {Vm} from "./Vm.sol";
 
 /// @title Parties, contracts, signatures and assertions that the tests share.
@@ -17,16 +16,30 @@ abstract contract Base {
     uint256 internal constant BUYER_KEY = 0xB0B;
     bytes32 internal constant TERMS = keccak256("terms");
 
-    TestUSD internal usd;
-    Vault internal vault;
+    DeployedUSD internal usd;
+    DeployedVault internal vault;
     address internal buyer = vm.addr(BUYER_KEY);
     address internal provider = address(0x9109);
     address internal stranger = address(0x57A9);
 
     function setUp() public virtual {
         vm.warp(1_700_000_000);
-        usd = new TestUSD();
-        vault = new Vault(usd, WITHDRAWAL_DELAY);
+        usd = DeployedUSD(vm.deployCode("contracts/out/TestUSD.sol/TestUSD.json", ""));
+        vault = newVault(address(usd), WITHDRAWAL_DELAY);
+    }
+
+    function newVault(address token, uint256 delay) internal returns (DeployedVault) {
+        return DeployedVault(vm.deployCode("contracts/out/Vault.sol/Vault.json", abi.encode(token, delay)));
+    }
+
+    function newRegistry(address token, address court, uint256 delay, uint256 evidenceWindow)
+        internal
+        returns (DeployedRegistry)
+    {
+        bytes memory arguments = abi.encode(token, court, delay, evidenceWindow);
+        return DeployedRegistry(
+            vm.deployCode("contracts/out/ProviderRegistry.sol/ProviderRegistry.json", arguments)
+        );
     }
 
     function fund(address account, uint256 amount) internal {

@@ -6,7 +6,7 @@ import {Base} from "./Base.sol";
 
 /// @title What whole transactions cost; the figures are kept in contracts/snapshots.
 contract GasTest is Base {
-    function test_open() public {
+    function test_gas_open() public {
         fund(buyer, 1e9);
         IVault.Lease memory lease = leaseOf(5e6);
         lease.nonce = 0x7123456789abcdef;
@@ -16,15 +16,15 @@ contract GasTest is Base {
         atMost(vm.snapshotGasLastCall("Vault", "open"), 60_000, "open");
     }
 
-    function test_claim1() public {
+    function test_gas_claim1() public {
         claimMany(1);
     }
 
-    function test_claim25() public {
+    function test_gas_claim25() public {
         atMost(claimMany(25), 12_500, "a voucher of 25");
     }
 
-    function test_claim100() public {
+    function test_gas_claim100() public {
         atMost(claimMany(100), 11_500, "a voucher of 100");
     }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
-import {ProviderRegistry} from "../src/ProviderRegistry.sol";
 import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
 import {ExactTransfer} from "../src/libraries/ExactTransfer.sol";
 import {Base} from "./Base.sol";
+import {DeployedRegistry} from "./Deployed.sol";
 import {FeeToken, ReentrantToken} from "./Tokens.sol";
 
 contract ProviderRegistryTest is Base {
@@ -15,21 +14,21 @@ contract ProviderRegistryTest is Base {
     uint256 private constant DELAY = 2 hours;
     address private constant COURT = address(0xC0047);
 
-    ProviderRegistry private registry;
+    DeployedRegistry private registry;
 
     function setUp() public override {
         super.setUp();
-        registry = new ProviderRegistry(usd, COURT, DELAY, 1 hours);
+        registry = newRegistry(address(usd), COURT, DELAY, 1 hours);
         provider = buyer; // who can sign
     }
 
     function test_constructor_reverts() public {
         vm.expectRevert(IProviderRegistry.ZeroAddress.selector);
-        new ProviderRegistry(IERC20(address(0)), COURT, DELAY, 1);
+        newRegistry(address(0), COURT, DELAY, 1);
         vm.expectRevert(IProviderRegistry.ZeroAddress.selector);
-        new ProviderRegistry(usd, address(0), DELAY, 1);
+        newRegistry(address(usd), address(0), DELAY, 1);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.EvidenceWindowTooLong.selector, DELAY, DELAY));
-        new ProviderRegistry(usd, COURT, DELAY, DELAY);
+        newRegistry(address(usd), COURT, DELAY, DELAY);
     }
 
     function test_register_reverts() public {
@@ -77,7 +76,7 @@ contract ProviderRegistryTest is Base {
         eq(stakeOf(provider), 100, "stake");
     }
 
-    function test_registerWithAuthorization() public {
+    function test_gas_registerWithAuthorization() public {
         usd.mint(provider, 100);
         bytes memory signature = signToken(receiveDigest(address(registry), 100, block.timestamp + 1, "n"));
         // Somebody else's call takes the stake of nobody but the caller.
@@ -90,7 +89,7 @@ contract ProviderRegistryTest is Base {
         eq(stakeOf(provider), 100, "stake");
     }
 
-    function test_register_gas() public {
+    function test_gas_register() public {
         usd.mint(provider, 100);
         vm.prank(provider);
         usd.approve(address(registry), 100);
@@ -174,7 +173,7 @@ contract ProviderRegistryTest is Base {
 
     function test_feeToken_reverts() public {
         FeeToken token = new FeeToken();
-        registry = new ProviderRegistry(token, COURT, DELAY, 1);
+        registry = newRegistry(address(token), COURT, DELAY, 1);
         token.mint(address(this), 100);
         token.approve(address(registry), 100);
         vm.expectRevert(abi.encodeWithSelector(ExactTransfer.UnexpectedTransfer.selector, 100, 99));
@@ -183,7 +182,7 @@ contract ProviderRegistryTest is Base {
 
     function test_reentrantToken_gainsNothing() public {
         ReentrantToken token = new ReentrantToken();
-        registry = new ProviderRegistry(token, COURT, DELAY, 1);
+        registry = newRegistry(address(token), COURT, DELAY, 1);
         token.mint(address(this), 200);
         token.approve(address(registry), 200);
         token.plan(address(registry), abi.encodeCall(registry.register, (PEER, URI, 100)));

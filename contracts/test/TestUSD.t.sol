@@ -2,18 +2,17 @@
 pragma solidity 0.8.37;
 
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
-import {TestUSD} from "../src/TestUSD.sol";
-import {IERC3009} from "../src/interfaces/IERC3009.sol";
 import {Base} from "./Base.sol";
+import {DeployedUSD} from "./Deployed.sol";
 
 contract TestUSDTest is Base {
     bytes32 private constant NONCE = keccak256("nonce");
 
     function test_mint_reverts() public {
-        vm.expectRevert(TestUSD.ZeroAmount.selector);
+        vm.expectRevert(DeployedUSD.ZeroAmount.selector);
         usd.mint(buyer, 0);
         uint256 tooMuch = uint256(type(uint64).max) + 1;
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AmountTooLarge.selector, tooMuch));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AmountTooLarge.selector, tooMuch));
         usd.mint(buyer, tooMuch);
         vm.expectRevert(abi.encodeWithSelector(IERC20Errors.ERC20InvalidReceiver.selector, address(0)));
         usd.mint(address(0), 1);
@@ -29,25 +28,25 @@ contract TestUSDTest is Base {
 
     function test_receive_reverts() public {
         bytes memory signature = authorization("Receive", stranger, 5, 0, block.timestamp + 1);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.CallerNotPayee.selector, address(this), stranger));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.CallerNotPayee.selector, address(this), stranger));
         usd.receiveWithAuthorization(buyer, stranger, 5, 0, block.timestamp + 1, NONCE, signature);
 
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationNotYetValid.selector, block.timestamp));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationNotYetValid.selector, block.timestamp));
         usd.receiveWithAuthorization(buyer, stranger, 5, block.timestamp, block.timestamp + 1, NONCE, signature);
 
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationExpired.selector, block.timestamp));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationExpired.selector, block.timestamp));
         usd.receiveWithAuthorization(buyer, stranger, 5, 0, block.timestamp, NONCE, signature);
 
         // Another amount, another type, another signer.
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationInvalid.selector, buyer));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationInvalid.selector, buyer));
         usd.receiveWithAuthorization(buyer, stranger, 6, 0, block.timestamp + 1, NONCE, signature);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationInvalid.selector, buyer));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationInvalid.selector, buyer));
         usd.transferWithAuthorization(buyer, stranger, 5, 0, block.timestamp + 1, NONCE, signature);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationInvalid.selector, provider));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationInvalid.selector, provider));
         usd.receiveWithAuthorization(provider, stranger, 5, 0, block.timestamp + 1, NONCE, signature);
 
         vm.prank(stranger);
@@ -65,7 +64,7 @@ contract TestUSDTest is Base {
         eq(usd.balanceOf(stranger), amount, "received");
         ok(usd.authorizationState(buyer, NONCE), "used");
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationUsedAlready.selector, buyer, NONCE));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationUsedAlready.selector, buyer, NONCE));
         usd.receiveWithAuthorization(buyer, stranger, amount, 0, validBefore, NONCE, signature);
     }
 
@@ -82,14 +81,14 @@ contract TestUSDTest is Base {
         usd.mint(buyer, 5);
         bytes32 typeHash = keccak256("CancelAuthorization(address authorizer,bytes32 nonce)");
         bytes memory cancellation = signToken(keccak256(abi.encode(typeHash, buyer, NONCE)));
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationInvalid.selector, provider));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationInvalid.selector, provider));
         usd.cancelAuthorization(provider, NONCE, cancellation);
         usd.cancelAuthorization(buyer, NONCE, cancellation);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationUsedAlready.selector, buyer, NONCE));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationUsedAlready.selector, buyer, NONCE));
         usd.cancelAuthorization(buyer, NONCE, cancellation);
         bytes memory signature = authorization("Receive", stranger, 5, 0, block.timestamp + 1);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(TestUSD.AuthorizationUsedAlready.selector, buyer, NONCE));
+        vm.expectRevert(abi.encodeWithSelector(DeployedUSD.AuthorizationUsedAlready.selector, buyer, NONCE));
         usd.receiveWithAuthorization(buyer, stranger, 5, 0, block.timestamp + 1, NONCE, signature);
     }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {Vault} from "../src/Vault.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {ExactTransfer} from "../src/libraries/ExactTransfer.sol";
 import {Base} from "./Base.sol";
@@ -12,7 +10,7 @@ import {FeeToken, ReentrantToken} from "./Tokens.sol";
 contract VaultDepositTest is Base {
     function test_constructor_reverts() public {
         vm.expectRevert(IVault.ZeroAddress.selector);
-        new Vault(IERC20(address(0)), 1);
+        newVault(address(0), 1);
     }
 
     function test_deposit_reverts() public {
@@ -72,14 +70,13 @@ contract VaultDepositTest is Base {
     }
 
     /// @dev Anyone may bring the authorisation, and nobody can credit somebody else with it.
-    function test_depositWithAuthorization(address other) public {
-        vm.assume(other != buyer && other != address(0));
+    function test_gas_depositWithAuthorization() public {
         usd.mint(buyer, 100);
         bytes32 nonce = keccak256(abi.encode(buyer, bytes32("salt")));
         bytes memory signature = signToken(receiveDigest(address(vault), 100, block.timestamp + 1, nonce));
         vm.prank(stranger);
         vm.expectRevert();
-        vault.depositWithAuthorization(other, buyer, 100, block.timestamp + 1, "salt", signature);
+        vault.depositWithAuthorization(stranger, buyer, 100, block.timestamp + 1, "salt", signature);
         vm.prank(stranger);
         vault.depositWithAuthorization(buyer, buyer, 100, block.timestamp + 1, "salt", signature);
         vm.snapshotGasLastCall("Vault", "deposit with authorization");
@@ -173,7 +170,7 @@ contract VaultDepositTest is Base {
 
     function test_feeToken_reverts() public {
         FeeToken token = new FeeToken();
-        vault = new Vault(token, 1);
+        vault = newVault(address(token), 1);
         token.mint(address(this), 100);
         token.approve(address(vault), 100);
         vm.expectRevert(abi.encodeWithSelector(ExactTransfer.UnexpectedTransfer.selector, 100, 99));
@@ -183,7 +180,7 @@ contract VaultDepositTest is Base {
     /// @dev A token that calls back finds the doors to the token shut, and nothing else to gain.
     function test_reentrantToken_gainsNothing() public {
         ReentrantToken token = new ReentrantToken();
-        vault = new Vault(token, 0);
+        vault = newVault(address(token), 0);
         token.mint(address(this), 300);
         token.approve(address(vault), 300);
         vault.deposit(address(token), 100);
