@@ -47,9 +47,11 @@ async function take(context: Context, held: Held, payment: Exchange.Payment): Pr
     const meter = events.reduce((m, event) => Meter.next(m, event, clock.now()) ?? m, before)
     const same = held.progress.voucher?.message.cumulativeMicroUsd === cumulativeMicroUsd
     if (same && rows.length === 0) return undefined
-    return { meter, voucher, writes: rows.flatMap(saveReceipt) }
+    return { meter, voucher, writes: rows.flatMap(saveReceipt), sync: 'soon' }
   })
   for (const { receipt } of rows) held.unpaid.delete(receipt.message.job)
+  // The voucher is on the disk before the buyer hears that we have it; jobs of the lease go on meanwhile.
+  await context.journal.write([])
 }
 
 /** Receipts whose state the payment changes. Jobs that are unknown here are passed over. */

@@ -1,9 +1,11 @@
 import { DatabaseSync } from 'node:sqlite'
+import { diskSync } from './diskSync.ts'
 import { BaseError } from './Errors.ts'
-import { WriteError, type Store, type Write, type WriteOptions } from './Store.ts'
+import { WriteError, type Store, type Write } from './Store.ts'
 
 /**
- * Opens a store in one SQLite file (write-ahead log, synchronised on every write unless it says `soon`).
+ * Opens a store in one SQLite file. Every write is a transaction in the write-ahead log, which is brought to
+ * the disk off this thread: at once, or soon for writes that say so.
  *
  * @throws {OpenError} when the file cannot be opened or is not a database.
  */
@@ -17,31 +19,15 @@ export function sqliteStore(path: string): Store {
     'INSERT INTO entries (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
   )
   const remove = database.prepare('DELETE FROM entries WHERE tbl = ? AND key = ?')
-  // A transaction that changes nothing writes nothing, and so reaches the disk with nothing.
-  const touch = database.prepare('UPDATE syncs SET count = count + 1')
-  let mode: 'now' | 'soon' = 'now'
+  const disk = diskSync(`${path}-wal`)
   let unsynced = false
+  let lastSync: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
-  const setMode = (next: 'now' | 'soon') => {
-    if (mode !== next) database.exec(`PRAGMA synchronous = ${next === 'now' ? 'FULL' : 'NORMAL'}`)
-    mode = next
-  }
-  const syncSoon = () => {
-    unsynced = true
-    timer ??= setTimeout(() => {
-      timer = undefined
-      // The next write that must be on the disk tries again.
-      if (unsynced && database.isOpen) void write([], {}).catch(() => {})
-    }, syncWithinMs).unref()
-  }
-
-  async function write(writes: readonly Write[], { sync = 'now' }: WriteOptions): Promise<void> {
-    if (writes.length === 0 && (sync === 'soon' || !unsynced)) return
+  /** The commit is in the write-ahead log when this returns, and survives the process. */
+  function commit(writes: readonly Write[]): void {
     try {
-      setMode(sync)
       database.exec('BEGIN IMMEDIATE')
-      if (writes.length === 0) touch.run()
       for (const { table, key, value } of writes)
         if (value === undefined) remove.run(table, key)
         else put.run(table, key, value)
@@ -50,8 +36,29 @@ export function sqliteStore(path: string): Store {
       if (database.isTransaction) database.exec('ROLLBACK')
       throw new WriteError({ cause, path })
     }
-    if (sync === 'soon') syncSoon()
-    else unsynced = false
+    unsynced = true
+  }
+
+  /**
+   * Resolves when every commit so far is on the disk: what SQLite would do with `synchronous = FULL`, but
+   * it would stand still meanwhile.
+   */
+  function sync(): Promise<void> {
+    if (!unsynced) return lastSync
+    unsynced = false
+    lastSync = disk.sync().catch((cause: unknown) => {
+      unsynced = true
+      throw new WriteError({ cause, path })
+    })
+    return lastSync
+  }
+
+  function syncSoon(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      // The next write that must be on the disk hears of it.
+      sync().catch(() => {})
+    }, syncWithinMs).unref()
   }
 
   return {
@@ -60,11 +67,16 @@ export function sqliteStore(path: string): Store {
       const rows = list.all(table, after, prefix, `${prefix}\u{10ffff}`, limit)
       return rows.map((row) => ({ key: row['key'] as string, value: row['value'] as string }))
     },
-    write: (writes, options = {}) => write(writes, options),
+    async write(writes, { sync: when = 'now' } = {}) {
+      if (writes.length > 0) commit(writes)
+      if (when === 'now') await sync()
+      else if (unsynced) syncSoon()
+    },
     async [Symbol.asyncDispose]() {
       clearTimeout(timer)
       if (!database.isOpen) return
-      await write([], {}).catch(() => {})
+      await sync().catch(() => {})
+      disk[Symbol.dispose]()
       database.close()
     },
   }
@@ -78,13 +90,12 @@ function open(path: string): DatabaseSync {
     const database = new DatabaseSync(path)
     database.exec(`
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = 4000;
       PRAGMA busy_timeout = 5000;
       CREATE TABLE IF NOT EXISTS entries (
         tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key)
       ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS syncs (count INTEGER NOT NULL) STRICT;
-      INSERT INTO syncs SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM syncs);
     `)
     return database
   } catch (cause) {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -60,6 +60,15 @@ describe('sqliteStore', () => {
     await using store = sqliteStore(file)
     const values = (await store.list('t')).map(({ value }) => value)
     expect(values).toEqual(['3', '2', '4'])
+  })
+
+  test('fails from the moment the disk fails', async () => {
+    const file = path()
+    await using store = sqliteStore(file)
+    rmSync(`${file}-wal`, { force: true })
+    const write = [{ table: 't', key: 'a', value: '1' }]
+    await expect(store.write(write)).rejects.toMatchObject({ code: 'Store.WriteError' })
+    await expect(store.write([])).rejects.toMatchObject({ code: 'Store.WriteError' })
   })
 
   test('says which file and what to do when it cannot be opened', () => {
