@@ -69,8 +69,13 @@ export const equalWords = write(2, (w, a, b) => {
   const difference = w.xor(a, b)
   return w.select(anyBit(w, difference), w.f32(0), w.f32(1))
 })
-/** 1 where u32 a < b, 0 where not, as f32. Both are below 2^31. */
-export const lessWords = write(2, (w, a, b) => w.and(w.shrs(w.isub(a, b), w.bits(31)), w.f32(1)))
+/** 1 where u32 a < b, 0 where not, as f32. */
+export const lessWords = write(2, (w, a, b) => {
+  // The borrow of a - b, as in Hacker's Delight 2-12.
+  const notA = w.xor(a, w.bits(0xffff_ffff))
+  const borrow = w.or(w.and(notA, b), w.and(w.or(notA, b), w.isub(a, b)))
+  return w.and(w.shrs(borrow, w.bits(31)), w.f32(1))
+})
 /** A random word as an f32 from 0 to 1 - 2^-24, all multiples of 2^-24. */
 export const uniform = write(1, (w, x) => w.mul(w.float(w.shru(x, w.bits(8))), w.f32(2 ** -24)))
 

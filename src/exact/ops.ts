@@ -98,7 +98,7 @@ export function iota(length: number, step = 1): Tensor {
 
 /** 1 where two u32 are equal, else 0, as f32. */
 export const equalWords = (a: Tensor, b: Tensor): Tensor => map(Elementwise.equalWords, [a, b])
-/** 1 where u32 a < b, else 0, as f32; both are below 2^31. */
+/** 1 where u32 a < b, else 0, as f32. */
 export const lessWords = (a: Tensor, b: Tensor): Tensor => map(Elementwise.lessWords, [a, b])
 /** Sum of u32, modulo 2^32. */
 export const addWords = (a: Tensor, b: Tensor): Tensor =>
