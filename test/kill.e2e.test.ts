@@ -100,8 +100,10 @@ async function startDemo() {
   const child = spawn(
     process.execPath,
     [
-      ...['src/cli/main.ts', 'demo', '--home', home, '--jobs', '4', '--json', '--exit-with-parent'],
-      ...['--gateway-port', '0', '--explorer-port', '0'],
+      'src/cli/main.ts',
+      'demo',
+      ...`--home ${home} --jobs 4 --json --exit-with-parent`.split(' '),
+      ...'--gateway-port 0 --explorer-port 0'.split(' '),
     ],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   )

@@ -8,14 +8,6 @@ export function sign(digest: Hex.Hex, signer: Identity): Hex.Hex {
   return Hex.from(Uint8Array.of(...signature, 27 + recovery))
 }
 
-/** The account that signed, or undefined when the signature is malformed, or its s is high (EIP-2). */
-export function recover(digest: Hex.Hex, signature: Hex.Hex): Hex.Address | undefined {
-  const parts = split(signature)
-  if (!parts) return undefined
-  const publicKey = secp256k1.recover(Hex.toBytes(digest), parts.compact, parts.recovery)
-  return publicKey && addressOfPublicKey(publicKey)
-}
-
 /** Whether `address` signed the digest. Accounts seen before cost a verification, not a recovery. */
 export function verify(digest: Hex.Hex, signature: Hex.Hex, address: Hex.Address): boolean {
   const parts = split(signature)
