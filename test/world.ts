@@ -58,6 +58,8 @@ type Party = {
   readonly identity: Identity
   readonly store: ReturnType<typeof memoryStore>
   readonly start: (ports: Ports) => Promise<void>
+  /** What its present life runs. */
+  services: readonly AsyncDisposable[]
   full: boolean
   kill: () => void
 }
@@ -143,6 +145,10 @@ export async function runWorld(
     parties.filter(({ name }) => name.startsWith('buyer')),
     { calls },
   )
+  // Everybody goes home, so that ten thousand worlds fit into one process.
+  for (const { services } of parties)
+    for (const service of services) void service[Symbol.asyncDispose]()
+  await clock.run(clock.now() + 60_000)
   return { trace: trace.digest('hex'), events, calls }
 }
 
@@ -221,15 +227,19 @@ function partiesOf(world: {
   const party = (
     name: string,
     identity: Identity,
-    start: (ports: Ports) => Promise<unknown>,
-  ): Party => ({
-    name,
-    identity,
-    store: memoryStore(),
-    start: async (ports) => void (await start(ports)),
-    full: false,
-    kill: () => {},
-  })
+    start: (ports: Ports) => Promise<readonly AsyncDisposable[]>,
+  ): Party => {
+    const created: Party = {
+      name,
+      identity,
+      store: memoryStore(),
+      start: async (ports) => void (created.services = await start(ports)),
+      services: [],
+      full: false,
+      kill: () => {},
+    }
+    return created
+  }
 
   const providers = scenario.providers.map((kind, index) => {
     const identity = identityOf(1 + index)
@@ -247,17 +257,18 @@ function partiesOf(world: {
           stallTimeoutMs: 5_000,
         },
       )
-      await startSettlement(
+      const settlement = await startSettlement(
         { ...ports, logger, claimables: () => provider.claimables() },
         { intervalMs: 7_000, maxAgeMs: 15_000, expiryMarginSeconds: 30 },
       )
+      return [settlement, provider]
     })
   })
   const customers = Array.from({ length: scenario.buyers }, (_, index) => {
     const identity = identityOf(100 + index)
     return party(`buyer ${index}`, identity, async (ports) => {
       buyers[index] = undefined
-      buyers[index] = await startBuyer(
+      const buyer = await startBuyer(
         { ...ports, identity, random, logger },
         {
           validators: scenario.validated ? [validator.address] : [],
@@ -270,11 +281,13 @@ function partiesOf(world: {
           openTimeoutMs: 10_000,
         },
       )
+      buyers[index] = buyer
+      return [buyer]
     })
   })
   if (!scenario.validated) return [...providers, ...customers]
-  const checker = party('validator', validator, (ports) =>
-    startValidator(
+  const checker = party('validator', validator, async (ports) => [
+    await startValidator(
       {
         ...ports,
         identity: validator,
@@ -285,7 +298,7 @@ function partiesOf(world: {
       },
       { rate: 1 },
     ),
-  )
+  ])
   return [...providers, ...customers, checker]
 }
 
