@@ -440,18 +440,7 @@ function stuckHandler() {
       counts.running--
     }
   }
-  return {
-    get started() {
-      return counts.started
-    },
-    get aborted() {
-      return counts.aborted
-    },
-    get running() {
-      return counts.running
-    },
-    handler,
-  }
+  return Object.assign(counts, { handler })
 }
 
 type Heard = { readonly body: Uint8Array; readonly from: string }

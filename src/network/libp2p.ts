@@ -135,14 +135,18 @@ async function dial(
       return await node.dial(direct, { ...options, signal: quick })
     } catch {
       signal.throwIfAborted()
-      return await node.dial(relayed, options)
+      const connection = await node.dial(relayed, options)
+      // Perhaps the peer was only slow to answer: a direct connection is preferred as soon as there is one.
+      void node.dial(direct, { signal: AbortSignal.timeout(patientDialMs) }).catch(() => {})
+      return connection
     }
   }
   return await node.dial(addresses.length > 0 ? [...addresses] : peer, options)
 }
 
-/** How long a direct dial may take when there is a relayed address too. */
-const directDialMs = 1500
+/** How long a direct dial may take when there is a relayed address too, and how long in the background. */
+const directDialMs = 2500
+const patientDialMs = 10_000
 
 function parseBootstrap(address: string) {
   try {

@@ -52,9 +52,11 @@ export async function startNode(identity: Identity, options: NodeOptions): Promi
         maxConnections: relay ? 4096 : 512,
         maxIncomingPendingConnections: 256,
         inboundConnectionThreshold: colocated ? 1000 : 50,
-        addressDialTimeout: 3_000,
+        addressDialTimeout: 6_000,
         maxPeerAddrsToDial: 16,
       },
+      // A peer on a busy machine may be slow to answer a ping; its jobs must not be cut off for that.
+      connectionMonitor: { pingTimeout: { minTimeout: 20_000, maxTimeout: 60_000 } },
       services: {
         identify: identify(),
         pubsub: gossipsub(gossipOptions({ relay, colocated })),

@@ -84,8 +84,7 @@ export function requests(ports: { clock: Clock; pool: LinePool; stopped: AbortSi
 
   /** Tells the peer to stop, unless the `end` is on its way: whoever asks for one reply reads no further. */
   function hangUp(taken: TakenLine, stop: AbortSignal): void {
-    const reason = new Error('The caller has ended the request.')
-    if (stop.aborted || !taken.line.open) return pool.discard(taken, reason)
+    if (stop.aborted || !taken.line.open) return pool.discard(taken, over)
     const late = new AbortController()
     const next = taken.line.next().then(
       ({ type }) => type !== 'message',
@@ -96,14 +95,17 @@ export function requests(ports: { clock: Clock; pool: LinePool; stopped: AbortSi
       () => false,
     )
     void Promise.race([next, grace]).then((ended) => {
-      late.abort()
+      late.abort(over)
       if (ended) pool.release(taken)
-      else pool.discard(taken, reason)
+      else pool.discard(taken, over)
     })
   }
 
   return request
 }
+
+/** Made once: an error a request would cost a stack trace a request. */
+const over = new Error('The caller has ended the request.')
 
 type Exchange = {
   readonly to: string

@@ -33,6 +33,9 @@ export function watchdog(clock: Clock, timeoutMs: number, onSilence: () => void)
     rest() {
       since = undefined
     },
-    [Symbol.dispose]: () => stopped.abort(),
+    [Symbol.dispose]: () => stopped.abort(over),
   }
 }
+
+/** Made once: an error a request would cost a stack trace a request. */
+const over = new Error('The request has ended.')
