@@ -79,8 +79,6 @@ export const lessWords = write(2, (w, a, b) => {
 /** A random word as an f32 from 0 to 1 - 2^-24, all multiples of 2^-24. */
 export const uniform = write(1, (w, x) => w.mul(w.float(w.shru(x, w.bits(8))), w.f32(2 ** -24)))
 
-/** The scale of a quantised row whose largest magnitude is m: m / range. */
-export const quantisationScale = divideBy
 /** range / m, zero for a row of zeros. */
 export function quantisationInverse(range: number): Program {
   return write(1, (w, m) => w.select(w.eq(m, w.f32(0)), w.f32(0), w.div(w.f32(range), m)))

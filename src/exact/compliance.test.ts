@@ -23,9 +23,9 @@ describe('cases', () => {
 })
 
 describe('golden', () => {
-  const found: Record<string, string> = {}
+  let found: Readonly<Record<string, string>> = {}
   beforeAll(async () => {
-    for (const each of all) found[each.name] = await Compliance.fingerprint(reference, each)
+    found = await Compliance.fingerprints(reference)
   })
 
   test('is what the reference back end makes (vitest -u writes it anew)', async () => {
@@ -35,6 +35,23 @@ describe('golden', () => {
 
   test('holds as much as the suite', () => {
     expect(Object.keys(Compliance.golden)).toEqual(all.map(({ name }) => name))
+  })
+})
+
+describe('suiteHash', () => {
+  const { golden, suiteHash } = Compliance
+
+  test('is the same on every machine', () => {
+    expect(suiteHash(golden)).toBe(
+      'f6544cd174edbfb7f3df976fbafe622a963254b524452a6f532a8a0e9392d6d1',
+    )
+  })
+
+  test('differs when one fingerprint does, or one is missing', () => {
+    const { draws, ...rest } = golden
+    expect(suiteHash({ ...golden, draws: '00' })).not.toBe(suiteHash(golden))
+    expect(suiteHash(rest)).not.toBe(suiteHash(golden))
+    expect(suiteHash({ ...rest, draws: draws! })).toBe(suiteHash(golden))
   })
 })
 

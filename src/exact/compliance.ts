@@ -14,7 +14,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Backend } from './Backend.ts'
-import fingerprints from './compliance/golden.json' with { type: 'json' }
+import recorded from './compliance/golden.json' with { type: 'json' }
 import type { Case } from './compliance/Case.ts'
 import { graphs } from './compliance/graphs.ts'
 import { maps } from './compliance/maps.ts'
@@ -35,7 +35,7 @@ export function* cases(): Generator<Case> {
 }
 
 /** The fingerprint of each case by name, as the reference back end made them. */
-export const golden: Readonly<Record<string, string>> = fingerprints
+export const golden: Readonly<Record<string, string>> = recorded
 
 /** What a back end makes of a case: the results of every step, then the last state. */
 export async function outputs(backend: Backend, each: Case): Promise<readonly Output[]> {
@@ -65,12 +65,17 @@ export async function fingerprint(backend: Backend, each: Case): Promise<string>
   return bytesToHex(hash.digest())
 }
 
-/** SHA-256 of the names and fingerprints of all cases, in hex: what a node posts. */
-export async function suiteHash(backend: Backend): Promise<string> {
-  const hash = sha256.create()
-  for (const each of cases())
-    hash.update(utf8ToBytes(`${each.name}\n${await fingerprint(backend, each)}\n`))
-  return bytesToHex(hash.digest())
+/** The fingerprints of all cases by name, to be compared with `golden`. */
+export async function fingerprints(backend: Backend): Promise<Readonly<Record<string, string>>> {
+  const found: Record<string, string> = {}
+  for (const each of cases()) found[each.name] = await fingerprint(backend, each)
+  return found
+}
+
+/** SHA-256 of names and fingerprints in order, in hex: what a node posts of its back end. */
+export function suiteHash(found: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(found).map(([name, print]) => `${name}\n${print}\n`)
+  return bytesToHex(sha256(utf8ToBytes(lines.join(''))))
 }
 
 /** The first element in which a back end differs from another (the reference), for people; undefined when none. */

@@ -73,7 +73,7 @@ function remember(tensor: Tensor, product: QuantisedProduct): Tensor {
 
 function split(x: Tensor, axis: number, range: number) {
   const largest = reduce('max', map(Elementwise.magnitude, [x]), axis)
-  const scales = map(Elementwise.quantisationScale(range), [largest])
+  const scales = map(Elementwise.divideBy(range), [largest])
   const inverses = map(Elementwise.quantisationInverse(range), [largest])
   return {
     high: {
