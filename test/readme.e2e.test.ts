@@ -18,22 +18,26 @@ afterAll(async () => {
 describe('README.md', () => {
   copyRepository()
 
-  test.each(commands)('%s', async (command) => {
-    if (command.startsWith('export ')) {
-      const [, name, value] = /^export (\w+)=(.*)$/.exec(command)!
-      environment[name!] = value!
-    } else if (command === 'npm start') {
-      network = run(command)
-      const ended = new Promise<never>((_, reject) =>
-        network!.once('exit', (code) => reject(new Error(`\`npm start\` ended with ${code}.`))),
-      )
-      await Promise.race([says(network, /Try it/), ended])
-    } else {
-      const child = run(command)
-      const code = await new Promise((resolve) => child.once('exit', resolve))
-      expect(code).toBe(0)
-    }
-  }, 180_000)
+  test.each(commands)(
+    '%s',
+    async (command) => {
+      if (command.startsWith('export ')) {
+        const [, name, value] = /^export (\w+)=(.*)$/.exec(command)!
+        environment[name!] = value!
+      } else if (command === 'npm start') {
+        network = run(command)
+        const ended = new Promise<never>((_, reject) =>
+          network!.once('exit', (code) => reject(new Error(`\`npm start\` ended with ${code}.`))),
+        )
+        await Promise.race([says(network, /Try it/), ended])
+      } else {
+        const child = run(command)
+        const code = await new Promise((resolve) => child.once('exit', resolve))
+        expect(code).toBe(0)
+      }
+    },
+    180_000,
+  )
 })
 
 /** The lines of `sh` blocks, without their comments; a block marked `no-test` names things a reader has to fill in. */
@@ -48,7 +52,12 @@ function commandsOf(text: string): readonly string[] {
 function copyRepository(): void {
   const left = /^(node_modules|\.git|\.weft|test|bench)$/
   for (const name of readdirSync('.').filter((entry) => !left.test(entry)))
-    cpSync(name, join(folder, name), { recursive: true, filter: (path) => !path.includes('node_modules') })
+    cpSync(name, join(folder, name), {
+      recursive: true,
+      // As old as they are here, so that nothing looks in need of an installation.
+      preserveTimestamps: true,
+      filter: (path) => !path.includes('node_modules'),
+    })
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
 }
 
