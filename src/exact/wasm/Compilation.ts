@@ -1,0 +1,25 @@
+import type { Fusion } from './arithmetic.ts'
+import type { Assembler } from './assemble.ts'
+
+/** What the functions of one module are written for. */
+export type Compilation = {
+  readonly module: Assembler
+  readonly fusion: Fusion
+  readonly kernels: Kernels
+  readonly threads: number
+  /** Where in memory a 32-bit constant stands. */
+  readonly constantAt: (bits: number) => number
+  /** Sixteen words of ones, then sixteen of zeros. */
+  readonly masksAt: number
+}
+
+/** Shapes and instructions of the micro-kernels: what is fast here; the bits do not depend on them. */
+export type Kernels = {
+  /** Rows of a tile, and vectors of four columns. */
+  readonly tile: Tile
+  readonly integerTile: Tile
+  /** Whether integer products may use the relaxed dot product of i8 and seven-bit integers. */
+  readonly dot: 'relaxed' | 'i16'
+}
+
+export type Tile = { readonly rows: number; readonly vectors: number }

@@ -1,0 +1,337 @@
+/**
+ * Lays operands of matrix products out as the micro-kernels read them: panels of a few lines (rows of
+ * the left operand, columns of the right one), word by word of k, whichever way round they lay.
+ */
+import type { Code, Function, Local, Scope } from './assemble.ts'
+import type { Compilation } from './Compilation.ts'
+import {
+  advance,
+  bytesOf,
+  call,
+  count,
+  i32,
+  i32x4,
+  i8x16,
+  least,
+  one,
+  repeat,
+  sum,
+  v128,
+  when,
+  zero,
+} from './instructions.ts'
+import { blockWords, type Kind, tileOf } from './matmul.ts'
+
+const termsOf = { f32: 1, i16: 2, i8: 4 } as const
+
+/**
+ * The relaxed dot product wants its second operand from 0 to 127: the right operand's integers, from -64
+ * to 63, are stored 64 higher, and sums begin with -64 times the sum of the left operand's row.
+ */
+const offset = 64
+
+/** Whether an integer of the right operand is out of that range, and the other kernel has to be used. */
+const outside = 0x8080_8080
+
+/** A function (source, stepLine, stepK, lines, terms, to, width) that packs one panel. */
+export function packing(
+  compilation: Compilation,
+  kind: Kind,
+  side: 'left' | 'right',
+): Function {
+  const parameters = Array.from({ length: 7 }, () => 'i32' as const)
+  const { module } = compilation
+  return module.once(`pack ${kind} ${side}`, () =>
+    module.define({ parameters }, (scope) => {
+      const at = named(scope)
+      if (kind === 'f32') return [floats(at), padding(at, 1)]
+      const words = integers(compilation, kind, at)
+      if (kind === 'i16' || side === 'right') return [words, padding(at, termsOf[kind])]
+      return [advance(at.to, bytesOf(at.width.get)), words, rowSums(at)]
+    }),
+  )
+}
+
+type Panel = Readonly<
+  Record<'source' | 'stepLine' | 'stepK' | 'lines' | 'terms' | 'to' | 'width', Local>
+> & { readonly local: Scope['local'] }
+
+function named({ parameters, local }: Scope): Panel {
+  const [source, stepLine, stepK, lines, terms, to, width] = parameters as Locals7
+  return { source, stepLine, stepK, lines, terms, to, width, local }
+}
+
+type Locals7 = [Local, Local, Local, Local, Local, Local, Local]
+
+/** Zeros in lines that are not there. */
+function padding({ lines, terms, to, width, local }: Panel, perWord: number): Code {
+  const [line, at, left] = [local('i32'), local('i32'), local('i32')]
+  const words = i32.divU(i32.add(terms.get, i32.const(perWord - 1)), i32.const(perWord))
+  return count(line, { from: lines.get, to: width.get, step: one }, [
+    at.set(i32.add(to.get, bytesOf(line.get))),
+    left.set(words),
+    repeat(
+      [i32.store(at.get, zero), advance(at, bytesOf(width.get))],
+      left.tee(i32.sub(left.get, one)),
+    ),
+  ])
+}
+
+/** Four neighbouring lines at once where memory allows, else one after the other. */
+function floats(panel: Panel): Code {
+  const { source, stepLine, stepK, lines, terms, to, width, local } = panel
+  const [line, k, from, target] = [local('i32'), local('i32'), local('i32'), local('i32')]
+  const begin = [
+    from.set(i32.add(source.get, i32.mul(line.get, stepLine.get))),
+    target.set(i32.add(to.get, bytesOf(line.get))),
+  ]
+  const forward = [advance(from, stepK.get), advance(target, bytesOf(width.get))]
+  const eachTerm = (copy: Code) =>
+    count(k, { from: zero, to: terms.get, step: one }, [copy, forward])
+  const hasFour = i32.leU(i32.add(line.get, i32.const(4)), lines.get)
+  const byFour = (copy: Code) =>
+    when(hasFour, repeat([begin, copy, advance(line, i32.const(4))], hasFour))
+  return [
+    line.set(zero),
+    when(
+      i32.eq(stepLine.get, i32.const(4)),
+      byFour(eachTerm(v128.store(target.get, v128.load(from.get)))),
+      when(i32.eq(stepK.get, i32.const(4)), byFour(turned(panel, { k, from, target }))),
+    ),
+    count(line, { from: line.get, to: lines.get, step: one }, [
+      begin,
+      eachTerm(i32.store(target.get, i32.load(from.get))),
+    ]),
+  ]
+}
+
+/** Four lines whose terms lie side by side: four by four, turned in registers. */
+function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local>>): Code {
+  const { stepLine, terms, width, local } = panel
+  const { k, from, target } = at
+  const rows = [local('v128'), local('v128'), local('v128'), local('v128')] as const
+  const [a, b, c, d] = rows
+  const [source, lane] = [local('i32'), local('i32')]
+  const pairs = (x: Code, y: Code, upper: number) =>
+    v128.shuffle(
+      x,
+      y,
+      [0, 1].flatMap((i) => [0, 16].flatMap((o) => [0, 1, 2, 3].map((e) => (upper + i) * 4 + o + e))),
+    )
+  const halves = (x: Code, y: Code, upper: number) =>
+    v128.shuffle(
+      x,
+      y,
+      [0, 16].flatMap((o) => [0, 1, 2, 3, 4, 5, 6, 7].map((e) => upper * 8 + o + e)),
+    )
+  const [low, lowOther] = [local('v128'), local('v128')]
+  const store = (value: Code) => [
+    v128.store(target.get, value),
+    advance(target, bytesOf(width.get)),
+  ]
+  const both = (upper: number) => [
+    low.set(pairs(a.get, b.get, upper)),
+    lowOther.set(pairs(c.get, d.get, upper)),
+    store(halves(low.get, lowOther.get, 0)),
+    store(halves(low.get, lowOther.get, 1)),
+  ]
+  const hasFour = i32.leU(i32.add(k.get, i32.const(4)), terms.get)
+  return [
+    k.set(zero),
+    when(
+      hasFour,
+      repeat(
+        [
+          source.set(from.get),
+          rows.map((row) => [row.set(v128.load(source.get)), advance(source, stepLine.get)]),
+          both(0),
+          both(2),
+          advance(from, i32.const(16)),
+          advance(k, i32.const(4)),
+        ],
+        hasFour,
+      ),
+    ),
+    count(k, { from: k.get, to: terms.get, step: one }, [
+      source.set(from.get),
+      count(lane, { from: zero, to: i32.const(16), step: i32.const(4) }, [
+        i32.store(i32.add(target.get, lane.get), i32.load(source.get)),
+        advance(source, stepLine.get),
+      ]),
+      advance(from, i32.const(4)),
+      advance(target, bytesOf(width.get)),
+    ]),
+  ]
+}
+
+/** Two or four i8 to a word, line after line. */
+function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): Code {
+  const { source, stepLine, stepK, lines, terms, to, width, local } = panel
+  const [line, from, target, left] = [local('i32'), local('i32'), local('i32'), local('i32')]
+  const word = wordFunction(compilation, kind)
+  const perWord = termsOf[kind]
+  const slow = call(word, from.get, stepK.get, left.get)
+  const isWhole = i32.and(
+    i32.eq(stepK.get, one),
+    i32.geU(left.get, i32.const(4)),
+  )
+  const store = (value: Code) => i32.store(target.get, value)
+  return count(line, { from: zero, to: lines.get, step: one }, [
+    from.set(i32.add(source.get, i32.mul(line.get, stepLine.get))),
+    target.set(i32.add(to.get, bytesOf(line.get))),
+    left.set(terms.get),
+    repeat(
+      [
+        kind === 'i8' ? when(isWhole, store(i32.load(from.get)), store(slow)) : store(slow),
+        advance(from, i32.mul(stepK.get, i32.const(perWord))),
+        advance(target, bytesOf(width.get)),
+        left.set(i32.sub(left.get, least(left.get, i32.const(perWord)))),
+      ],
+      left.get,
+    ),
+  ])
+}
+
+/** A function (from, stepK, left) that makes a word of up to as many terms as are left. */
+function wordFunction({ module }: Compilation, kind: 'i16' | 'i8'): Function {
+  const parameters = ['i32', 'i32', 'i32'] as const
+  return module.once(`word ${kind}`, () =>
+    module.define({ parameters, results: ['i32'] }, ({ parameters: [from, stepK, left], local }) => {
+      const word = local('i32')
+      const bits = 32 / termsOf[kind]
+      const low = (value: Code) => i32.and(value, i32.const(kind === 'i8' ? 0xff : 0xffff))
+      const later = Array.from({ length: termsOf[kind] - 1 }, (_, index) => index + 1)
+      return [
+        word.set(low(i32.load8s(from!.get))),
+        later.map((term) =>
+          when(i32.gtU(left!.get, i32.const(term)), [
+            advance(from!, stepK!.get),
+            word.set(
+              i32.or(
+                word.get,
+                i32.shl(low(i32.load8s(from!.get)), i32.const(bits * term)),
+              ),
+            ),
+          ]),
+        ),
+        word.get,
+      ]
+    }),
+  )
+}
+
+/** In front of the panel, whose words begin at `to`: -64 times the sum of each line. */
+function rowSums({ lines, terms, to, width, local }: Panel): Code {
+  const [line, at, left, total] = [local('i32'), local('i32'), local('i32'), local('v128')]
+  return count(line, { from: zero, to: lines.get, step: one }, [
+    at.set(i32.add(to.get, bytesOf(line.get))),
+    total.set(v128.splat(0)),
+    left.set(i32.divU(i32.add(terms.get, i32.const(3)), i32.const(4))),
+    repeat(
+      [
+        total.set(
+          i32x4.relaxedDotI8x16I7x16Add(
+            v128.load32Splat(at.get),
+            v128.splat(0x0101_0101),
+            total.get,
+          ),
+        ),
+        advance(at, bytesOf(width.get)),
+      ],
+      left.tee(i32.sub(left.get, one)),
+    ),
+    i32.store(
+      i32.sub(i32.add(to.get, bytesOf(line.get)), bytesOf(width.get)),
+      i32.mul(i32x4.extract(total.get, 0), i32.const(-offset)),
+    ),
+  ])
+}
+
+/**
+ * A function (source, stepLine, stepK, n, k, batchBytes, to, flagAt, begin, end) that packs panels of
+ * the right operand, those of all batches in one row: [batch][block of k][panel]. It puts a 1 at
+ * `flagAt` when the kind is `i8` and an integer is not from -64 to 63.
+ */
+export function panelsFunction(compilation: Compilation, kind: Kind): Function {
+  const parameters = Array.from({ length: 10 }, () => 'i32' as const)
+  return compilation.module.once(`panels ${kind}`, () =>
+    compilation.module.define({ parameters }, (scope) => panelsBody(compilation, kind, scope)),
+  )
+}
+
+function panelsBody(compilation: Compilation, kind: Kind, { parameters, local }: Scope): Code {
+  const [source, stepLine, stepK, n, k, batchBytes, to, flagAt, begin, end] =
+    parameters as readonly Local[] as [...Locals7, Local, Local, Local]
+  const width = tileOf(compilation, kind).vectors * 4
+  const terms = termsOf[kind]
+  const [panel, panels, words, block, length] = [1, 2, 3, 4, 5].map(() => local('i32')) as Locals5
+  const [from, column, batch, target] = [1, 2, 3, 4].map(() => local('i32')) as Locals5
+  const blockTerms = i32.mul(block.get, i32.const(terms))
+  return [
+    panels.set(i32.divU(i32.add(n.get, i32.const(width - 1)), i32.const(width))),
+    words.set(i32.divU(i32.add(k.get, i32.const(terms - 1)), i32.const(terms))),
+    count(panel, { from: begin.get, to: end.get, step: one }, [
+      batch.set(i32.divU(panel.get, panels.get)),
+      column.set(i32.mul(i32.remU(panel.get, panels.get), i32.const(width))),
+      from.set(
+        sum(
+          source.get,
+          i32.mul(batch.get, batchBytes.get),
+          i32.mul(column.get, stepLine.get),
+        ),
+      ),
+      count(block, { from: zero, to: words.get, step: i32.const(blockWords) }, [
+        length.set(least(i32.sub(words.get, block.get), i32.const(blockWords))),
+        target.set(
+          i32.add(
+            to.get,
+            bytesOf(
+              i32.add(
+                i32.mul(
+                  i32.add(i32.mul(batch.get, words.get), block.get),
+                  i32.mul(panels.get, i32.const(width)),
+                ),
+                i32.mul(column.get, length.get),
+              ),
+            ),
+          ),
+        ),
+        call(
+          packing(compilation, kind, 'right'),
+          i32.add(from.get, i32.mul(blockTerms, stepK.get)),
+          stepLine.get,
+          stepK.get,
+          least(i32.sub(n.get, column.get), i32.const(width)),
+          least(i32.mul(length.get, i32.const(terms)), i32.sub(k.get, blockTerms)),
+          target.get,
+          i32.const(width),
+        ),
+        kind === 'i8' ? raise(target, i32.mul(length.get, i32.const(width * 4)), flagAt, local) : [],
+      ]),
+    ]),
+  ]
+}
+
+type Locals5 = [Local, Local, Local, Local, Local]
+
+/** Adds the offset to all bytes of a panel, and says whether one left the range. */
+function raise(at: Local, bytes: Code, flagAt: Local, local: Scope['local']): Code {
+  const [end, value, seen] = [local('i32'), local('v128'), local('v128')]
+  return [
+    end.set(i32.add(at.get, bytes)),
+    seen.set(v128.splat(0)),
+    repeat(
+      [
+        value.set(i8x16.add(v128.load(at.get), v128.splat(0x0101_0101 * offset))),
+        v128.store(at.get, value.get),
+        seen.set(v128.or(seen.get, value.get)),
+        advance(at, i32.const(16)),
+      ],
+      i32.ltU(at.get, end.get),
+    ),
+    when(
+      v128.anyTrue(v128.and(seen.get, v128.splat(outside))),
+      i32.store(flagAt.get, one),
+    ),
+  ]
+}

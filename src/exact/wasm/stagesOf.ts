@@ -1,0 +1,333 @@
+/** What the threads do for each op, with the addresses of its values put in. */
+import type { Node } from '../Graph.ts'
+import { count as elements, byteLength, type DType, type Shape } from '../Tensor.ts'
+import type { Code, Function } from './assemble.ts'
+import type { Compilation } from './Compilation.ts'
+import { broadcastStrides, type Loop, loopsOver, strides } from './loops.ts'
+import { call, i32 } from './instructions.ts'
+import { mapFunction } from './map.ts'
+import { copyFunction, gatherFunction, placeFunction, scatterAddFunction } from './moves.ts'
+import { philoxFunction } from './philox.ts'
+import { productStages } from './productStages.ts'
+import { columnsAtOnce, reduceColumns, reduceRows } from './reduce.ts'
+import type { Access, Stage } from './Stage.ts'
+
+/** A value in memory. */
+export type Placed = {
+  readonly dtype: DType
+  readonly shape: Shape
+  readonly at: number
+  /** The state slot it is, when that never changes. */
+  readonly constant?: number | undefined
+}
+
+/** Where things stand that belong to no value. */
+export type Rooms = {
+  /** Room of each thread for itself, and the bytes from one to the next. */
+  readonly workAt: number
+  readonly workBytes: number
+  /** Room of this op while it runs. */
+  readonly scratchAt: number
+  /** A word that is zero before each step. */
+  readonly flagAt: number
+  /** Packed weights that do not change: where they stand, and the stages that pack them anew. */
+  readonly constantPanels: (key: string, bytes: number) => ConstantPanels
+}
+
+export type ConstantPanels = {
+  readonly at: number
+  readonly flagAt: number
+  readonly isNew: boolean
+  readonly add: (stage: Stage) => void
+}
+
+/** Fewer elements than this are not worth a second thread. */
+const aloneBelow = 4096
+
+/** The stages of one op. */
+export function stagesOf(
+  compilation: Compilation,
+  { op }: Node,
+  { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
+): readonly Stage[] {
+  switch (op.kind) {
+    case 'map':
+      return [mapStage(compilation, op, inputs, out)]
+    case 'contract':
+    case 'contract-i8':
+      return productStages(compilation, op, { inputs, out, rooms })
+    case 'reduce':
+      return [reduceStage(compilation, op, { x: inputs[0]!, out, rooms })]
+    case 'reshape':
+      return []
+    case 'transpose': {
+      const own = strides(inputs[0]!.shape)
+      const back = op.permutation.map((axis) => own[axis]!)
+      return [copyStage(compilation, { from: inputs[0]!, to: out, shape: out.shape, back })]
+    }
+    case 'slice': {
+      const back = strides(inputs[0]!.shape)
+      const skipped = op.starts.reduce((sum, start, axis) => sum + start * back[axis]!, 0)
+      const from = { ...inputs[0]!, at: inputs[0]!.at + skipped * widthOf(out) }
+      return [copyStage(compilation, { from, to: out, shape: out.shape, back })]
+    }
+    case 'broadcast': {
+      const back = broadcastStrides(inputs[0]!.shape, out.shape)
+      return [copyStage(compilation, { from: inputs[0]!, to: out, shape: out.shape, back })]
+    }
+    case 'concat':
+      return concatStages(compilation, op.axis, inputs, out)
+    case 'gather':
+      return [gatherStage(compilation, inputs, out)]
+    case 'place':
+      return placeStages(compilation, op.axis, inputs, out)
+    case 'scatter-add':
+      return [scatterAddStage(compilation, inputs, out)]
+    case 'philox':
+      return [philoxStage(compilation, op.stream, inputs, out)]
+  }
+}
+
+/** Bytes of an element. */
+export function widthOf({ dtype }: { readonly dtype: DType }): 1 | 4 {
+  return dtype === 'i8' ? 1 : 4
+}
+
+/** Units for each thread: all of them for one, when it is little work. */
+export function share(
+  { threads }: Compilation,
+  { units, work, multiple = 1 }: { units: number; work: number; multiple?: number },
+): number {
+  if (threads === 1 || work < aloneBelow) return units
+  return Math.ceil(units / threads / multiple) * multiple
+}
+
+/** Rows for each thread: a multiple of a tile's rows, so that rows stay with one thread from op to op. */
+export function shareRows(compilation: Compilation, rows: number, work: number): number {
+  const { rows: multiple } = compilation.kernels.tile
+  return share(compilation, { units: rows, work, multiple })
+}
+
+export function access(kind: Access['kind'], value: Placed, ownBytes?: number): Access {
+  return { kind, start: value.at, bytes: byteLength(value), ownBytes }
+}
+
+export function numbers(...values: readonly number[]): readonly Code[] {
+  return values.map((value) => i32.const(value))
+}
+
+function stage(
+  run: Function,
+  parameters: readonly number[],
+  rest: Omit<Stage, 'run'>,
+): Stage {
+  return {
+    ...rest,
+    run: (begin, end) => call(run, ...numbers(...parameters), begin, end),
+  }
+}
+
+/** Elements of the rows that a thread has of a value, by its last axis. */
+function ownElements(compilation: Compilation, shape: Shape): number {
+  const size = elements(shape)
+  const row = shape.at(-1) ?? 1
+  const rows = size / row
+  if (rows < compilation.threads)
+    return share(compilation, { units: size, work: size, multiple: 16 })
+  return shareRows(compilation, rows, size) * row
+}
+
+function mapStage(
+  compilation: Compilation,
+  { program }: Extract<Node['op'], { kind: 'map' }>,
+  inputs: readonly Placed[],
+  out: Placed,
+): Stage {
+  const read = inputs.map(({ shape }) => broadcastStrides(shape, out.shape))
+  const loops = loopsOver(out.shape, [strides(out.shape), ...read]).map(withoutFirst)
+  const { units, perThread, own } = division(compilation, out.shape, loops)
+  const run = mapFunction(compilation, { program, dtype: out.dtype, loops })
+  const isOwn = ({ shape }: Placed) => elements(shape) === elements(out.shape)
+  return stage(run, [out.at, ...inputs.map(({ at }) => at)], {
+    units,
+    perThread,
+    accesses: [
+      access('write', out, own * widthOf(out)),
+      ...inputs.map((input) => access('read', input, isOwn(input) ? own * 4 : undefined)),
+    ],
+  })
+}
+
+function withoutFirst({ size, strides: all }: Loop): Loop {
+  return { size, strides: all.slice(1) }
+}
+
+/** How the outermost loop is divided, as nearly as it goes along the rows that `ownElements` gives. */
+function division(compilation: Compilation, shape: Shape, loops: readonly Loop[]) {
+  const units = loops[0]!.size
+  const inner = elements(shape) / units
+  const own = ownElements(compilation, shape)
+  const perThread =
+    own % inner === 0
+      ? Math.min(own / inner, units)
+      : share(compilation, { units, work: elements(shape) })
+  return { units, perThread, own: own % inner === 0 ? own : perThread * inner }
+}
+
+function reduceStage(
+  compilation: Compilation,
+  { of, axis }: Extract<Node['op'], { kind: 'reduce' }>,
+  { x, out, rooms }: { x: Placed; out: Placed; rooms: Rooms },
+): Stage {
+  const k = x.shape[axis]!
+  const inner = elements(x.shape.slice(axis + 1))
+  const outer = elements(x.shape.slice(0, axis))
+  const work = elements(x.shape)
+  if (inner === 1) {
+    const perThread = shareRows(compilation, outer, work)
+    return stage(reduceRows(compilation, of), [out.at, x.at, k], {
+      units: outer,
+      perThread,
+      accesses: [access('write', out, perThread * 4), access('read', x, perThread * k * 4)],
+    })
+  }
+  const blocks = Math.ceil(inner / columnsAtOnce)
+  const units = outer * blocks
+  const run = reduceColumns(compilation, of)
+  return {
+    units,
+    perThread: share(compilation, { units, work }),
+    run: (begin, end, thread) =>
+      call(run, ...numbers(out.at, x.at, k, inner, blocks), begin, end, workOf(rooms, thread)),
+    accesses: [access('write', out), access('read', x)],
+  }
+}
+
+/** The address of a thread's own room. */
+export function workOf({ workAt, workBytes }: Rooms, thread: Code): Code {
+  return i32.add(i32.const(workAt), i32.mul(thread, i32.const(workBytes)))
+}
+
+type Copied = {
+  readonly from: Placed
+  readonly to: Placed
+  /** What is copied, and the strides it is read with; it is written with those of `to`. */
+  readonly shape: Shape
+  readonly back: readonly number[]
+}
+
+function copyStage(compilation: Compilation, { from, to, shape, back }: Copied): Stage {
+  const loops = loopsOver(shape, [strides(to.shape), back])
+  const width = widthOf(to)
+  const isWhole = elements(shape) === elements(to.shape)
+  const { units, perThread, own } = division(compilation, shape, loops)
+  return stage(copyFunction(compilation, { loops, width }), [to.at, from.at], {
+    units,
+    perThread,
+    accesses: [
+      access('write', to, isWhole ? own * width : undefined),
+      access('read', from),
+    ],
+  })
+}
+
+function concatStages(
+  compilation: Compilation,
+  axis: number,
+  inputs: readonly Placed[],
+  out: Placed,
+): readonly Stage[] {
+  const step = strides(out.shape)[axis]! * widthOf(out)
+  let at = out.at
+  return inputs.map((from) => {
+    const to = { ...out, at }
+    at += step * from.shape[axis]!
+    const made = copyStage(compilation, { from, to, shape: from.shape, back: strides(from.shape) })
+    const [, read] = made.accesses as [Access, Access]
+    // Parts lie between each other, so that none of them waits for another.
+    return { ...made, accesses: [{ ...access('write', out), ownBytes: 0 }, read] }
+  })
+}
+
+function gatherStage(compilation: Compilation, inputs: readonly Placed[], out: Placed): Stage {
+  const [table, indices] = inputs as readonly [Placed, Placed]
+  const rowBytes = byteLength(table) / table.shape[0]!
+  const units = elements(indices.shape)
+  const perThread = shareRows(compilation, units, elements(out.shape))
+  return stage(
+    gatherFunction(compilation),
+    [out.at, table.at, indices.at, table.shape[0]!, rowBytes],
+    {
+      units,
+      perThread,
+      accesses: [
+        access('write', out, perThread * rowBytes),
+        access('read', table),
+        access('read', indices),
+      ],
+    },
+  )
+}
+
+function placeStages(
+  compilation: Compilation,
+  axis: number,
+  inputs: readonly Placed[],
+  out: Placed,
+): readonly Stage[] {
+  const [base, update, index] = inputs as readonly [Placed, Placed, Placed]
+  const size = out.shape[axis]!
+  const rowBytes = elements(out.shape.slice(axis + 1)) * widthOf(out)
+  const units = elements(out.shape.slice(0, axis))
+  const copied =
+    base.at === out.at
+      ? []
+      : [copyStage(compilation, { from: base, to: out, shape: out.shape, back: strides(out.shape) })]
+  const placed = stage(
+    placeFunction(compilation),
+    [out.at, update.at, index.at, size, update.shape[axis]!, rowBytes],
+    {
+      units,
+      perThread: share(compilation, { units, work: elements(update.shape) }),
+      accesses: [access('write', out), access('read', update), access('read', index)],
+    },
+  )
+  return [...copied, placed]
+}
+
+function scatterAddStage(compilation: Compilation, inputs: readonly Placed[], out: Placed): Stage {
+  const [updates, indices] = inputs as readonly [Placed, Placed]
+  const units = out.shape[0]!
+  const perThread = shareRows(compilation, units, elements(updates.shape) + elements(out.shape))
+  const positions = elements(indices.shape)
+  const row = elements(out.shape.slice(1))
+  return stage(
+    scatterAddFunction(compilation),
+    [out.at, updates.at, indices.at, positions, row],
+    {
+      units,
+      perThread,
+      accesses: [
+        access('write', out, perThread * row * 4),
+        access('read', updates),
+        access('read', indices),
+      ],
+    },
+  )
+}
+
+function philoxStage(
+  compilation: Compilation,
+  stream: number,
+  inputs: readonly Placed[],
+  out: Placed,
+): Stage {
+  const [seed, step] = inputs as readonly [Placed, Placed]
+  const size = elements(out.shape)
+  const units = Math.ceil(size / 4)
+  return stage(philoxFunction(compilation), [out.at, seed.at, step.at, stream, size], {
+    units,
+    perThread: share(compilation, { units, work: size * 16 }),
+    accesses: [access('write', out), access('read', seed), access('read', step)],
+  })
+}

@@ -1,0 +1,87 @@
+import { type Backend, BackendError, type Executable } from '../Backend.ts'
+import type { Graph } from '../Graph.ts'
+import type { Fusion } from './arithmetic.ts'
+import type { Kernels, Tile } from './Compilation.ts'
+import { compile, type CompileOptions } from './compile.ts'
+import { type Machine, probe, tileFor } from './Machine.ts'
+import { startExecutable } from './startExecutable.ts'
+import { type Pool, startPool } from './startPool.ts'
+
+/** The back end in WebAssembly, and its threads. Dispose of it when its executables are not needed any more. */
+export type Wasm = Backend & AsyncDisposable
+
+/**
+ * Starts the WebAssembly back end: tries what the machine can do in every thread, and then gives the
+ * same bits as the reference, whatever the machine, the tile and the number of threads.
+ *
+ * @example
+ * ```ts
+ * await using backend = await startWasm({ threads: 2 })
+ * await using executable = await backend.prepare(graph)
+ * const [loss] = executable.step([tokens])
+ * ```
+ * @throws {BackendError} when a worker cannot start.
+ */
+export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> {
+  const { threads = 1, stallMs = 60_000, v8Version = process.versions.v8, spawn } = options
+  if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)
+    throw new BackendError(`The back end runs 1 to ${mostThreads} threads, not ${threads}.`)
+  const own = probe(v8Version)
+  await using stack = new AsyncDisposableStack()
+  const pool: Pool | undefined =
+    threads === 1
+      ? undefined
+      : stack.use(await startPool({ workers: threads - 1, v8Version, spawn }))
+  const machine = weakest([own, ...(pool?.machines ?? [])])
+  const { fusion = machine.fusion, dot = machine.dot } = options
+  const kernels: Kernels = {
+    tile: options.tile ?? tileFor({ fusion }),
+    integerTile: options.integerTile ?? { rows: 4, vectors: 2 },
+    dot,
+  }
+  const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs }
+  const owned = stack.move()
+  return {
+    name: nameOf(threads, fusion),
+    async prepare(graph: Graph, { signal } = {}): Promise<Executable> {
+      signal?.throwIfAborted()
+      const compiled = compile(graph, compileOptions)
+      return startExecutable(graph, compiled, pool, signal)
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+const mostThreads = 8
+
+export declare namespace startWasm {
+  type Options = {
+    /** 1 to 8, the caller's own thread among them. */
+    threads?: number | undefined
+    /** How long a step waits for a thread before it counts as dead: longer than the longest op takes. */
+    stallMs?: number | undefined
+    /** Instead of what the probe finds; `fused` where the machine is not gives wrong bits. */
+    fusion?: Fusion | undefined
+    /** Instead of what the probe finds. */
+    dot?: Kernels['dot'] | undefined
+    /** Instead of the tile for this version of V8. Any tile gives the same bits. */
+    tile?: Tile | undefined
+    integerTile?: Tile | undefined
+    v8Version?: string | undefined
+    /** For tests: how a worker is started. */
+    spawn?: startPool.Options['spawn']
+  }
+}
+
+/** What all threads can do. */
+function weakest(machines: readonly Machine[]): Machine {
+  return {
+    fusion: machines.every(({ fusion }) => fusion === 'fused') ? 'fused' : 'emulated',
+    dot: machines.every(({ dot }) => dot === 'relaxed') ? 'relaxed' : 'i16',
+  }
+}
+
+function nameOf(threads: number, fusion: Fusion): string {
+  const how = fusion === 'fused' ? '' : ', emulated'
+  return `wasm, ${threads} thread${threads === 1 ? '' : 's'}${how}`
+}
