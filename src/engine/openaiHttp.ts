@@ -139,9 +139,12 @@ function silenceGuard(clock: Clock, firstMs: number) {
       heardAt = clock.now()
       limitMs = nextMs
     },
-    end: () => watching.abort(),
+    end: () => watching.abort(over),
   }
 }
+
+/** Made once: an error an answer would cost a stack trace an answer. */
+const over = new Error('The answer has ended.')
 
 const refusalLimitBytes = 65_536
 

@@ -28,7 +28,7 @@ export function startFlights(
       }
       const land = () => {
         raw.off('close', onClose)
-        controller.abort(new LandedError())
+        controller.abort(landed)
         flying.delete(controller)
         if (flying.size === 0) emptied?.()
       }
@@ -53,20 +53,14 @@ export function startFlights(
   }
 }
 
+/** Made once: an error a request would cost a stack trace a request. */
+const landed = new Error('The request has ended.')
+
 /** Why a job is aborted when its client closed the connection. */
 export class ClientGoneError extends BaseError {
   override readonly code = 'Gateway.ClientGoneError'
 
   constructor() {
     super('The client closed the connection.')
-  }
-}
-
-/** Why the rest of a request is aborted once its answer has ended. */
-export class LandedError extends BaseError {
-  override readonly code = 'Gateway.LandedError'
-
-  constructor() {
-    super('The request has ended.')
   }
 }

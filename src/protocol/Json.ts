@@ -27,11 +27,13 @@ export function fromBytes(bytes: Uint8Array, options: { what: string }): unknown
   if (bytes.byteLength > limitBytes)
     throw new MalformedError({ what, reason: `${bytes.byteLength} bytes, over ${limitBytes}` })
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(decoder.decode(bytes))
   } catch {
     throw new MalformedError({ what, reason: 'not JSON' })
   }
 }
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Parses a value from outside.

@@ -21,7 +21,7 @@ describe('createOutbox', () => {
       })
     outbox.note({ subject: 'job', id: Hex.zero, code: 'job-start' })
     outbox.note({ subject: 'job', id: Hex.zero, code: 'job-delivered', detail: 'x'.repeat(999) })
-    await world.advance(1)
+    await world.advance(200)
     expect(heard.map(({ code }) => code)).toEqual(['job-start', 'job-delivered'])
     expect(heard[1]).toMatchObject({ by: identity.address, detail: 'x'.repeat(500) })
   })
@@ -38,7 +38,7 @@ describe('createOutbox', () => {
     }
     await using outbox = create(world, network, 4)
     for (let number = 0; number < 10; number++) outbox.publish('topic', Uint8Array.of(number))
-    await world.advance(1)
+    await world.advance(200)
     expect(sent).toEqual([6, 8, 9])
   })
 
@@ -53,7 +53,7 @@ describe('createOutbox', () => {
     outbox.publish('topic', Uint8Array.of(1))
     await outbox[Symbol.asyncDispose]()
     outbox.publish('topic', Uint8Array.of(2))
-    await world.advance(1)
+    await world.advance(200)
     expect(sent).not.toContain(2)
   })
 })

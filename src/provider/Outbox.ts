@@ -24,16 +24,20 @@ export type Entry = {
   readonly parent?: Hex.Hex | undefined
 }
 
+/** How long messages gather before they are signed and told. */
+const gatherMs = 100
+
 /** Creates an outbox. When more than `limit` messages wait, the oldest are dropped: gossip is best effort. */
 export function createOutbox(ports: createOutbox.Ports, { limit = 2_000 } = {}): Outbox {
   const { identity, domain, network, clock, logger } = ports
   const waiting: { readonly topic: string; readonly body: () => Uint8Array }[] = []
   let sending: Promise<void> | undefined
   let closed = false
+  const closing = Promise.withResolvers<void>()
 
   async function send(): Promise<void> {
-    // Whoever gave the message goes on first.
-    await Promise.resolve()
+    // Signing costs as much as what it tells of: it waits until the answer is out.
+    await Promise.race([clock.sleep(gatherMs), closing.promise])
     for (let next = waiting.shift(); next && !closed; next = waiting.shift())
       try {
         await network.publish(next.topic, next.body())
@@ -65,6 +69,7 @@ export function createOutbox(ports: createOutbox.Ports, { limit = 2_000 } = {}):
     },
     async [Symbol.asyncDispose]() {
       closed = true
+      closing.resolve()
       await sending
     },
   }

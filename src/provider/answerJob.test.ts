@@ -158,7 +158,7 @@ describe('answerJob', () => {
     const read = (async () => {
       let deltas = 0
       for await (const event of buyer.stream(buyer.makeJob(lease.id, wordRequest())))
-        if (event.type === 'job-delta' && ++deltas === 2) return
+        if (event.type === 'job-delta' && ++deltas === 1) return
     })()
     await world.drive(read)
     await world.advance(1)

@@ -9,6 +9,7 @@ import { move } from './answerNotices.ts'
 import type { Context } from './Context.ts'
 import { addJob } from './Journal.ts'
 import * as Meter from './Meter.ts'
+import { gatherDeltas } from './gatherDeltas.ts'
 import { RefusedError } from './RefusedError.ts'
 import { isAboutRequest, runEngine, type Finished } from './runEngine.ts'
 import { watchJob } from './watchJob.ts'
@@ -42,6 +43,7 @@ async function* run(
   // A buyer that does not read must not hold a place.
   watch.signal.addEventListener('abort', admitted.release, { once: true })
   const deltas = runEngine(engine, request, { signal: watch.signal })
+  const pieces = gatherDeltas(deltas)
   let tokens = 0
   let delivered = false
   let failure: unknown
@@ -49,7 +51,7 @@ async function* run(
     outbox.note({ subject: 'job', id, code: 'job-start', parent: held.id })
     yield { type: 'job-start', job: id }
     for (;;) {
-      const step = await watch.engine(deltas.next())
+      const step = await watch.engine(pieces.next())
       if (step.done) {
         const receipt = await deliver(context, admitted, step.value, startedAt)
         delivered = true
@@ -66,6 +68,7 @@ async function* run(
     throw failure
   } finally {
     await watch[Symbol.asyncDispose]()
+    await pieces.return(undefined as never)
     await deltas.return(undefined as never)
     admitted.release()
     if (!delivered)

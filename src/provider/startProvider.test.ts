@@ -99,7 +99,7 @@ describe('startProvider', () => {
     await world.drive(buyer.job(lease.id))
     await world.drive(buyer.ready(lease.id))
     await world.drive(buyer.close(lease.id))
-    await world.advance(1)
+    await world.advance(200)
     expect(codes).toEqual([
       'order-bid',
       'lease-open',

@@ -53,11 +53,16 @@ export function watchJob(
     },
     buyerIsGone: (buyer) => buyer.aborted || culprit === 'buyer',
     async [Symbol.asyncDispose]() {
-      done.abort()
+      done.abort(over)
+      // An engine that is still asked for more hears that nobody wants it.
+      stalled.abort(over)
       await watching
     },
   }
 }
+
+/** Made once: an error a job would cost a stack trace a job. */
+const over = new Error('The job has ended.')
 
 function stall(waitsFor: 'engine' | 'buyer', timeoutMs: number): RefusedError {
   return new RefusedError(

@@ -18,6 +18,9 @@ type Entry = {
   readonly parent?: Hex.Hex | undefined
 }
 
+/** How long events gather before they are signed and told. */
+const gatherMs = 100
+
 /** Creates a timeline that publishes in the background; what is more than `limit` behind is not told. */
 export function createTimeline(ports: createTimeline.Ports, { limit = 1_000 } = {}): Timeline {
   const { identity, domain, network, clock, background } = ports
@@ -27,6 +30,8 @@ export function createTimeline(ports: createTimeline.Ports, { limit = 1_000 } = 
   async function publish(): Promise<void> {
     publishing = true
     try {
+      // Signing costs as much as what it tells of: it waits until the answer is out.
+      await clock.sleep(gatherMs, { signal: background.signal }).catch(() => {})
       for (let event = waiting.shift(); event; event = waiting.shift()) {
         const signed = TimelineEvent.sign(domain, event, identity)
         await network.publish(Exchange.topics.timeline, TimelineEvent.serialize(signed))
