@@ -30,7 +30,6 @@ const ports: Readonly<Record<string, readonly string[]>> = {
 /** Packages that one part alone may import: heavy ones, native ones, and whatever an adapter is for. */
 const owners: readonly (readonly [RegExp, RegExp])[] = [
   [/^(@libp2p\/|libp2p$|@multiformats\/)/, /^network\//],
-  [/^@peculiar\//, /^network\//],
   [/^viem/, /^chain\//],
   [/^node-llama-cpp$/, /^engine\/llamaCpp\.ts$/],
   [/^systeminformation$/, /^engine\/hardware\//],

@@ -126,6 +126,8 @@ export type Refusal = { readonly provider: Hex.Address; readonly reasons: readon
 export class NoProviderError extends BaseError {
   override readonly code = 'Buyer.NoProviderError'
   readonly refusals: readonly Refusal[]
+  /** What stands in the buyer's own way, such as an empty deposit. */
+  readonly reasons: readonly Reason[]
 
   constructor({ model, tier, refusals = [], reasons = [] }: NoProviderError.Facts) {
     super(
@@ -146,6 +148,7 @@ export class NoProviderError extends BaseError {
       },
     )
     this.refusals = refusals
+    this.reasons = reasons
   }
 }
 

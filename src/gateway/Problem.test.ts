@@ -1,20 +1,23 @@
 import { describe, expect, test } from 'vitest'
+import { NoProviderError } from '../buyer/Buyer.ts'
 import { TimeoutError, UnreachableError } from '../network/Network.ts'
 import { RevertedError, UnavailableError } from '../chain/Chain.ts'
 import { EngineError } from '../engine/Engine.ts'
-import { BaseError } from '../runtime/Errors.ts'
 import { WriteError } from '../runtime/Store.ts'
 import { InvalidKeyError } from './keys.ts'
 import * as Problem from './Problem.ts'
 
-class NoProviderError extends BaseError {
-  override readonly code = 'Buyer.NoProviderError'
-}
+const poor = { code: 'Buyer.DepositError', message: 'Nothing is free. Fix: weft deposit.' }
 
 describe('from', () => {
   test.each([
     [new InvalidKeyError({ why: 'revoked' }), 401, 'revoked_api_key'],
-    [new NoProviderError('None.'), 503, 'no_provider'],
+    [new NoProviderError({ model: 'm', tier: 'unverified' }), 503, 'no_provider'],
+    [
+      new NoProviderError({ model: 'm', tier: 'unverified', reasons: [poor] }),
+      402,
+      'gateway_out_of_funds',
+    ],
     [new UnreachableError({ peer: 'x' }), 502, 'provider_failed'],
     [new TimeoutError({ peer: 'x', protocol: 'y', timeoutMs: 1 }), 504, 'provider_timeout'],
     [new EngineError('Garbage.'), 502, 'provider_failed'],

@@ -1,3 +1,4 @@
+import { NoProviderError } from '../buyer/Buyer.ts'
 import { BaseError, codeOf, messageOf } from '../runtime/Errors.ts'
 import { InvalidKeyError, type ApiKey } from './keys.ts'
 
@@ -41,6 +42,12 @@ export function from(error: unknown): Problem {
     'internal_error',
     'The gateway failed; its log has the request id and the reason.',
   )
+}
+
+/** Nobody serves a buyer without money: the missing money is what to tell. */
+function causeOf(error: unknown): string {
+  const own = error instanceof NoProviderError ? error.reasons : []
+  return own.find(({ code }) => code === 'Buyer.DepositError')?.code ?? codeOf(error)
 }
 
 /** Whether the problem is ours, and so belongs in the log as an error. */
