@@ -79,6 +79,14 @@ export const lessWords = write(2, (w, a, b) => {
 /** A random word as an f32 from 0 to 1 - 2^-24, all multiples of 2^-24. */
 export const uniform = write(1, (w, x) => w.mul(w.float(w.shru(x, w.bits(8))), w.f32(2 ** -24)))
 
+/** y * (g - s): the gradient of a softmax y, s the sum of g * y along the row. */
+export const softmaxSlope = write(3, (w, y, g, s) => w.mul(y, w.sub(g, s)))
+/** e^(x - l), less one where two u32 are equal: the gradient of a cross-entropy, l the log of the sum. */
+export const crossEntropySlope = write(4, (w, x, l, label, place) => {
+  const power = Transcendentals.exp(w, w.max(w.sub(x, l), w.f32(-60)))
+  return w.select(anyBit(w, w.xor(label, place)), power, w.sub(power, w.f32(1)))
+})
+
 /** range / m, zero for a row of zeros. */
 export function quantisationInverse(range: number): Program {
   return write(1, (w, m) => w.select(w.eq(m, w.f32(0)), w.f32(0), w.div(w.f32(range), m)))

@@ -2,6 +2,7 @@
  * What models are written with, in terms of the ops of `Tensor.ts`. Nothing here defines arithmetic:
  * each function says which ops it is made of, and those are judged one by one.
  */
+import { giveRule } from './autodiff/GradientRule.ts'
 import * as Elementwise from './Elementwise.ts'
 import { contract, count, gather, map, reduce, reshape, slice, concat, philox } from './Tensor.ts'
 import { ShapeError, type Shape, type Tensor } from './Tensor.ts'
@@ -65,13 +66,19 @@ export const sumOfSquaresAll = (x: Tensor): Tensor =>
 export function softmaxMasked(x: Tensor, mask: Tensor): Tensor {
   const visible = where(mask, x, constant(-Infinity))
   const powers = where(mask, map(Elementwise.expOfDifference, [x, max(visible)]), constant(0))
-  return div(powers, sum(powers))
+  return withSoftmaxRule(x, div(powers, sum(powers)))
 }
 
 /** Softmax along the last axis. */
 export function softmax(x: Tensor): Tensor {
   const powers = map(Elementwise.expOfDifference, [x, max(x)])
-  return div(powers, sum(powers))
+  return withSoftmaxRule(x, div(powers, sum(powers)))
+}
+
+/** Shifting a row changes nothing, so that its gradient need not pass through the greatest. */
+function withSoftmaxRule(x: Tensor, y: Tensor): Tensor {
+  const gradients = (g: Tensor) => [map(Elementwise.softmaxSlope, [y, g, sum(mul(y, g))])]
+  return giveRule(y, { inputs: [x], gradients })
 }
 
 /** The logarithm of the sum of e^x along the last axis, which stays with size 1. */
@@ -121,7 +128,15 @@ export function pick(x: Tensor, labels: Tensor): Tensor {
 
 /** Cross-entropy of each row of logits [..., classes] against its u32 label [...], in nats. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
-  return sub(reshape(logSumExp(logits), labels.shape), pick(logits, labels))
+  const column = [...labels.shape, 1]
+  const logOfSum = logSumExp(logits)
+  const loss = sub(reshape(logOfSum, labels.shape), pick(logits, labels))
+  const places = iota(logits.shape.at(-1) ?? 1)
+  const gradients = (g: Tensor) => {
+    const read = [logits, logOfSum, reshape(labels, column), places]
+    return [mul(map(Elementwise.crossEntropySlope, read), reshape(g, column))]
+  }
+  return giveRule(loss, { inputs: [logits], gradients })
 }
 
 /** Random numbers from 0 to 1 - 2^-24, the same for the same seed (u32[2]), step (u32[]) and stream. */
