@@ -57,7 +57,9 @@ describe('from', () => {
   })
 
   test('tells clients whether to try again', () => {
-    expect(Problem.from(new NoProviderError('None.')).headers).toEqual({ 'retry-after': '2' })
+    expect(Problem.from(new NoProviderError({ model: 'm', tier: 'unverified' })).headers).toEqual({
+      'retry-after': '2',
+    })
     const late = new Problem.DeadlineError({ timeoutMs: 5 })
     expect(Problem.from(late).headers).toEqual({ 'x-should-retry': 'false' })
   })
@@ -66,6 +68,8 @@ describe('from', () => {
 describe('isOurs', () => {
   test('is true for what nobody outside can help', () => {
     expect(Problem.isOurs(Problem.from(new Error('x')))).toBe(true)
-    expect(Problem.isOurs(Problem.from(new NoProviderError('None.')))).toBe(false)
+    expect(
+      Problem.isOurs(Problem.from(new NoProviderError({ model: 'm', tier: 'unverified' }))),
+    ).toBe(false)
   })
 })

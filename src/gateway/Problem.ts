@@ -28,7 +28,7 @@ export function from(error: unknown): Problem {
     }
     return make(401, code[error.why], error.message)
   }
-  const ours = codeOf(error)
+  const ours = causeOf(error)
   const known = table.find(([pattern]) => pattern.test(ours))
   if (known) {
     const [, status, code, retry] = known
