@@ -79,7 +79,7 @@ const table: readonly (readonly [RegExp, number, string, Retry?])[] = [
   [/^Gateway\.StoppingError$/, 503, 'stopping', 2],
   [/^Buyer\.NoProviderError$/, 503, 'no_provider', 2],
   [/^Buyer\.BusyError$/, 503, 'overloaded', 1],
-  [/^Chain\.Insufficient/, 402, 'gateway_out_of_funds', 'no'],
+  [/^(Chain\.Insufficient|Buyer\.DepositError$)/, 402, 'gateway_out_of_funds', 'no'],
   [/^Engine\.ContextLengthError$/, 400, 'context_length_exceeded'],
   [/^Engine\.UnsupportedError$/, 400, 'unsupported_parameter'],
   [/^Chain\.UnavailableError$/, 503, 'chain_unavailable', 2],
