@@ -1,10 +1,31 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
+const times = { testTimeout: 60_000, hookTimeout: 120_000 }
+const endToEnd = ['src/**/*.e2e.test.ts', 'test/**/*.e2e.test.ts']
+
+/** First what needs only a core, two at a time; then what needs the machine, one at a time. */
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
-    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...endToEnd],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          ...times,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: endToEnd,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+          ...times,
+        },
+      },
+    ],
   },
 })
