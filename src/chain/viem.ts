@@ -5,6 +5,7 @@ import type * as Domain from '../protocol/Domain.ts'
 import type { Identity } from '../protocol/Identity.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import type { Random } from '../runtime/Random.ts'
+import { BaseError } from '../runtime/Errors.ts'
 import { systemClock } from '../runtime/systemClock.ts'
 import { systemRandom } from '../runtime/systemRandom.ts'
 import { providerRegistry, testUsd, vault } from './artifacts.ts'
@@ -108,7 +109,12 @@ export async function viemChain(options: viemChain.Options): Promise<Chain> {
       const token = pays ? await read(tokenName) : { name: '', version: '' }
       const salt = Hex.from(random.bytes(32))
       const context = { domain, parameters, identity, token, validBeforeSeconds, salt }
-      return await sender.send(action.type, encode(action, context), { signal })
+      try {
+        return await sender.send(action.type, encode(action, context), { signal })
+      } catch (cause) {
+        if (cause instanceof BaseError || signal?.aborted) throw cause
+        throw new UnavailableError({ cause })
+      }
     },
     async [Symbol.asyncDispose]() {},
   }

@@ -46,6 +46,7 @@ export function viemSender(
         throw new UnavailableError({ cause: new Error(`${queueLimit} transactions wait already`) })
       await using _turn = await turns.take(signal)
       const gas = await estimate({ client, clock, identity }, action, call, signal)
+      if (turns.taken() === 1) broadcaster.forgetNonce()
       const attempts = [await broadcaster.broadcast(call, gas, signal)]
       const receipt = await awaitReceipt(attempts, { call, gas, signal })
       if (receipt.status === 'reverted') throw await explain(action, call, receipt)
@@ -72,8 +73,10 @@ export function viemSender(
         if (receipt) return receipt
         if (clock.now() >= suspectAt && attempts.length <= resendLimit) {
           suspectAt = clock.now() + suspectMs
-          if (await broadcaster.isLost(attempts.at(-1)!))
+          const last = attempts.at(-1)!
+          if (await broadcaster.isForgotten(last))
             attempts.push(await broadcaster.broadcast(call, gas, signal))
+          else await broadcaster.fillGapBefore(last, signal)
         }
       } catch (cause) {
         if (!isUnreachable(cause)) throw cause
@@ -138,6 +141,7 @@ function createBroadcaster(
   }
 
   return {
+    /** The next number is the node's to tell: it may have lost blocks. */
     forgetNonce: () => void (nextNonce = undefined),
 
     async broadcast(call: Call, gas: bigint, signal?: AbortSignal): Promise<Attempt> {
@@ -159,16 +163,23 @@ function createBroadcaster(
       }
     },
 
-    /** Whether nothing will come of a transaction any more, unless it is sent again. */
-    async isLost({ hash, nonce }: Attempt): Promise<boolean> {
+    /** Whether the node does not know a transaction any more. */
+    async isForgotten({ hash }: Attempt): Promise<boolean> {
       const known = await client
         .getTransaction({ hash })
         .catch((error: unknown) => orUndefined(error))
-      if (known?.blockNumber) return false
-      // An earlier transaction of ours was rolled back: this one waits for a number that nobody uses.
-      const lost = !known || (await countOf('pending')) <= nonce
-      if (lost) nextNonce = undefined
-      return lost
+      if (!known) nextNonce = undefined
+      return !known
+    },
+
+    /**
+     * A transaction waits for ever behind a number that nobody uses, when an earlier one was rolled
+     * back. Nothing, sent with that number, lets it through; sent anew it would happen twice.
+     */
+    async fillGapBefore({ nonce }: Attempt, signal?: AbortSignal): Promise<void> {
+      await using _turn = await lock.take(signal)
+      for (let free = await countOf('pending'); free < nonce; free++)
+        await sendRaw(client, await sign({ to: address, data: '0x' }, 21_000n, free))
     },
   }
 }
@@ -226,6 +237,7 @@ function semaphore(places: number) {
   }
   return {
     waiting: () => queue.length,
+    taken: () => places - left,
     async take(signal?: AbortSignal): Promise<AsyncDisposable> {
       signal?.throwIfAborted()
       if (left > 0) left -= 1
