@@ -159,6 +159,7 @@ describe('startValidator', () => {
     await using provider = await world.start()
     await using validator = await start(world)
     const job = await buy(world)
+    await world.advance(1_000)
     await world.drive(provider[Symbol.asyncDispose]())
     const liar = world.network.join(identityOf('liar').peerId)
     const { message, signature } = job.receipt
