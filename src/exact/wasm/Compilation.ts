@@ -7,6 +7,8 @@ export type Compilation = {
   readonly fusion: Fusion
   readonly kernels: Kernels
   readonly threads: number
+  /** Ops of fewer elements are done by one thread. */
+  readonly aloneBelow: number
   /** Where in memory a 32-bit constant stands. */
   readonly constantAt: (bits: number) => number
   /** Sixteen words of ones, then sixteen of zeros. */
@@ -18,8 +20,11 @@ export type Kernels = {
   /** Rows of a tile, and vectors of four columns. */
   readonly tile: Tile
   readonly integerTile: Tile
-  /** Whether integer products may use the relaxed dot product of i8 and seven-bit integers. */
-  readonly dot: 'relaxed' | 'i16'
+  /**
+   * How integers are multiplied: `quads` and `pairs` by a relaxed dot product of i8 and seven-bit
+   * integers, in one instruction or in three that some processors do sooner; `i16` without.
+   */
+  readonly dot: 'quads' | 'pairs' | 'i16'
 }
 
 export type Tile = { readonly rows: number; readonly vectors: number }

@@ -1,14 +1,14 @@
 /** What a machine and a runtime can do: found by trying, since a wrong guess would be a wrong bit. */
 import { type Fusion, multiplyAdd } from './arithmetic.ts'
 import { startModule } from './assemble.ts'
-import type { Kernels, Tile } from './Compilation.ts'
+import type { Kernels } from './Compilation.ts'
 import { i32, i32x4, v128 } from './instructions.ts'
 
 export type Machine = { readonly fusion: Fusion; readonly dot: Kernels['dot'] }
 
 /** Tries the instructions whose results the specification of WebAssembly leaves open. */
 export function probe(v8Version: string): Machine {
-  return { fusion: isFused() ? 'fused' : 'emulated', dot: isDotExact(v8Version) ? 'relaxed' : 'i16' }
+  return { fusion: isFused() ? 'fused' : 'emulated', dot: isDotExact(v8Version) ? 'pairs' : 'i16' }
 }
 
 /** (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 when rounded once, 0 when the product is rounded first. */
@@ -60,13 +60,19 @@ function run(
   } catch {
     return undefined
   }
-  return [...view.slice(12, 16)]
+  return Array.from(view.subarray(12, 16))
 }
 
 type Words = readonly [a: number, b: number, c: number]
 type Operands = Parameters<ReturnType<typeof multiplyAdd>>
 
-/** The tile that is fastest with a version of V8; emulated sums take more room than the sums themselves. */
-export function tileFor({ fusion }: Pick<Machine, 'fusion'>): Tile {
-  return fusion === 'fused' ? { rows: 6, vectors: 2 } : { rows: 2, vectors: 2 }
+/**
+ * The kernels that are fastest: what the tiles need fits in sixteen registers. With V8's
+ * `--experimental-wasm-revectorize` two vectors become one, and the widest instruction is i16's.
+ * An emulated sum takes more room than the sums themselves.
+ */
+export function kernelsFor({ fusion, dot }: Machine, isRevectorized: boolean): Kernels {
+  const [vectors, rows] = isRevectorized ? [4, 6] : [2, 5]
+  const tile = fusion === 'fused' ? { rows: 6, vectors } : { rows: 2, vectors: 2 }
+  return { tile, integerTile: { rows, vectors }, dot: isRevectorized ? 'i16' : dot }
 }

@@ -51,9 +51,6 @@ export function barrier({ module, threads }: Compilation, stallMs: number): Func
 /** Sleeps until the meeting is over; a sleep that lasts its whole time means that a thread died. */
 function sleep(meeting: Local, isSame: Code, stallMs: number): Code {
   const timeout = i64.const(BigInt(Math.ceil(stallMs)) * 1_000_000n)
-  const isOver = i32.eq(
-    atomic.wait(i32.const(control.meeting), meeting.get, timeout),
-    i32.const(2),
-  )
+  const isOver = i32.eq(atomic.wait(i32.const(control.meeting), meeting.get, timeout), i32.const(2))
   return repeat(when(isOver, trap), isSame)
 }

@@ -1,15 +1,15 @@
 import { type Graph, type Node, valueOf } from '../Graph.ts'
-import type { Fusion } from './arithmetic.ts'
 import { type Code, type Function, startModule } from './assemble.ts'
 import { barrier, control } from './barrier.ts'
-import type { Compilation, Kernels } from './Compilation.ts'
+import type { Compilation } from './Compilation.ts'
 import { call, i32, least, memory, one, when } from './instructions.ts'
 import { workBytes } from './matmul.ts'
 import { type Copy, type Plan, plan } from './plan.ts'
 import { panelBytes } from './productStages.ts'
 import { laneBytes } from './reduce.ts'
 import { type Access, mustWait, type Stage } from './Stage.ts'
-import { type ConstantPanels, type Placed, type Rooms, stagesOf } from './stagesOf.ts'
+import type { ConstantPanels, Placed, Rooms } from './places.ts'
+import { stagesOf } from './stagesOf.ts'
 
 /** A graph as a module, and where its values stand in the memory it imports. */
 export type Compiled = {
@@ -31,10 +31,7 @@ export type Compiled = {
 
 export type Range = { readonly at: number; readonly bytes: number }
 
-export type CompileOptions = {
-  readonly fusion: Fusion
-  readonly kernels: Kernels
-  readonly threads: number
+export type CompileOptions = Pick<Compilation, 'fusion' | 'kernels' | 'threads' | 'aloneBelow'> & {
   /** How long threads wait for each other. */
   readonly stallMs: number
 }
@@ -45,10 +42,11 @@ const stagesPerFunction = 64
 
 /** Writes the module that runs a graph, and plans its memory. */
 export function compile(graph: Graph, options: CompileOptions): Compiled {
-  const { fusion, kernels, threads, stallMs } = options
+  const { fusion, kernels, threads, stallMs, aloneBelow } = options
   const module = startModule()
   const { masksAt, constantAt, words, end } = constantsOf(graph)
-  const compilation: Compilation = { module, fusion, kernels, threads, masksAt, constantAt }
+  const places = { masksAt, constantAt }
+  const compilation: Compilation = { module, fusion, kernels, threads, aloneBelow, ...places }
   const flags = graph.ops.filter(({ op }) => op.kind === 'contract-i8').length
   const stepFlags = { at: end, bytes: flags * 4 }
   const constantFlags = { at: end + flags * 4, bytes: flags * 4 }
@@ -74,7 +72,12 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
   const shared = threads > 1
   return {
     code: module.bytes({ pages, shared }),
-    ...{ pages, shared, plan: planned, words, stepFlags, constantFlags },
+    pages,
+    shared,
+    plan: planned,
+    words,
+    stepFlags,
+    constantFlags,
     packedSlots: constantSlots(graph),
     isParallel,
   }
@@ -169,10 +172,7 @@ function copyStage({ to, from, bytes }: Copy): Stage {
     units: 1,
     perThread: 1,
     run: (begin, end) =>
-      when(
-        i32.ltU(begin, end),
-        memory.copy(i32.const(to), i32.const(from), i32.const(bytes)),
-      ),
+      when(i32.ltU(begin, end), memory.copy(i32.const(to), i32.const(from), i32.const(bytes))),
     accesses: [
       { kind: 'write', start: to, bytes },
       { kind: 'read', start: from, bytes },
@@ -198,9 +198,7 @@ function defineStep(compilation: Compilation, { packing, stages, stallMs }: Step
       const run = (functions: readonly Function[]) =>
         functions.map((each) => [call(each, thread!.get)])
       return [
-        packing.length > 0
-          ? when(i32.load(i32.const(control.changed)), [run(packs), meet])
-          : [],
+        packing.length > 0 ? when(i32.load(i32.const(control.changed)), [run(packs), meet]) : [],
         run(all),
         meet,
       ]

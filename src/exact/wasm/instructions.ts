@@ -130,6 +130,8 @@ export const i32x4 = {
   add: vector(174),
   sub: vector(177),
   dotI16x8: vector(186),
+  /** Sums of neighbours. */
+  extaddPairwiseI16x8: vector(126),
   truncSatF32x4: vector(248),
   /** Sums of four products of i8 and seven-bit integers, and c: exact while the second stays within 0 to 127. */
   relaxedDotI8x16I7x16Add: vector(0x113),
@@ -140,6 +142,11 @@ export const i64x2 = {
   shl: vector(203),
   add: vector(206),
   sub: vector(209),
+} as const
+
+export const i16x8 = {
+  /** Sums of two products, exact under the same condition. */
+  relaxedDotI8x16I7x16: vector(0x112),
 } as const
 
 export const i8x16 = { splat: vector(15), add: vector(110) } as const

@@ -233,11 +233,7 @@ function shift(by: Shift, operands: readonly Local[], amount: number | undefined
   if (amount !== undefined) return by.vector(a.get, i32.const(amount))
   return [0, 1, 2, 3].reduce<Code>(
     (value, lane) =>
-      i32x4.replace(
-        value,
-        lane,
-        by.scalar(i32x4.extract(a.get, lane), i32x4.extract(b.get, lane)),
-      ),
+      i32x4.replace(value, lane, by.scalar(i32x4.extract(a.get, lane), i32x4.extract(b.get, lane))),
     a.get,
   )
 }

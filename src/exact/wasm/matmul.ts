@@ -10,6 +10,7 @@ import {
   call,
   count,
   i32,
+  i16x8,
   i32x4,
   least,
   repeat,
@@ -19,26 +20,7 @@ import {
   zero,
 } from './instructions.ts'
 import { packing } from './packing.ts'
-
-/**
- * What is multiplied. Panels hold words: an f32, two i16 or four i8 of neighbouring k. `i8` has a word
- * for each row in front of a panel of the left operand, with which its sums begin (see packing.ts).
- */
-export type Kind = 'f32' | 'i16' | 'i8'
-
-/** Words of k that are worked off before the next panels: a panel of the right operand stays in the nearest cache. */
-export const blockWords = 256
-/** Rows of the left operand that are packed at once: they stay in the second cache. */
-export const blockRows = 96
-
-/** How many words of a kind hold `k` terms. */
-export function wordsOf(kind: Kind, k: number): number {
-  return Math.ceil(k / { f32: 1, i16: 2, i8: 4 }[kind])
-}
-
-export function tileOf({ kernels }: Compilation, kind: Kind) {
-  return kind === 'f32' ? kernels.tile : kernels.integerTile
-}
+import { blockRows, blockWords, type Kind, terms as termsOf, tileOf } from './panels.ts'
 
 /** Bytes a thread needs for the left operand's block, and a tile of its own for the edges. */
 export function workBytes(compilation: Compilation, kind: Kind): number {
@@ -76,9 +58,7 @@ function kernelBody(
   const [left, at] = [local('v128'), local('i32')]
   const fold = foldOf(compilation, kind)
   const round = (unrolled: number): Code => [
-    columns.map((column, j) =>
-      column.set(v128.load(b.get, (unrolled * vectors + j) * 16)),
-    ),
+    columns.map((column, j) => column.set(v128.load(b.get, (unrolled * vectors + j) * 16))),
     sums.map((row, i) => [
       left.set(v128.load32Splat(a.get, (unrolled * rows + i) * 4)),
       row.map((total, j) => total.set(fold(left.get, columns[j]!.get, total.get))),
@@ -95,9 +75,7 @@ function kernelBody(
   const begin: Code =
     kind === 'i8'
       ? [
-          sums.map((row, i) =>
-            row.map((total) => total.set(v128.load32Splat(a.get, i * 4))),
-          ),
+          sums.map((row, i) => row.map((total) => total.set(v128.load32Splat(a.get, i * 4)))),
           advance(a, i32.const(rows * 4)),
         ]
       : []
@@ -107,7 +85,10 @@ function kernelBody(
   }
   return [
     begin,
-    when(i32.eqz(isFirst.get), eachRow((row) => row.map(addStored))),
+    when(
+      i32.eqz(isFirst.get),
+      eachRow((row) => row.map(addStored)),
+    ),
     // Two rounds at once; the odd one first or last makes no difference to the order of k.
     when(
       i32.geU(k.get, i32.const(2)),
@@ -129,9 +110,12 @@ function kernelBody(
 
 type Locals7 = [Local, Local, Local, Local, Local, Local, Local]
 
-function foldOf({ module, fusion }: Compilation, kind: Kind) {
+function foldOf({ module, fusion, kernels }: Compilation, kind: Kind) {
   if (kind === 'f32') return multiplyAdd(module, fusion)
-  if (kind === 'i8') return i32x4.relaxedDotI8x16I7x16Add
+  if (kind === 'i8' && kernels.dot === 'quads') return i32x4.relaxedDotI8x16I7x16Add
+  if (kind === 'i8')
+    return (a: Code, b: Code, total: Code) =>
+      i32x4.add(total, i32x4.extaddPairwiseI16x8(i16x8.relaxedDotI8x16I7x16(a, b)))
   return (a: Code, b: Code, total: Code) => i32x4.add(total, i32x4.dotI16x8(a, b))
 }
 
@@ -151,7 +135,7 @@ function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: S
   const { rows, vectors } = tileOf(compilation, kind)
   const width = vectors * 4
   const pack = packing(compilation, kind, 'left')
-  const terms = { f32: 1, i16: 2, i8: 4 }[kind]
+  const terms = termsOf[kind]
   const header = kind === 'i8' ? 1 : 0
   const [words, block, length, isFirst, isLast] = five(local)
   const [from, until, i, j, height] = five(local)
@@ -180,10 +164,20 @@ function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: S
   ])
   const multiplyRows = count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
     height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
-    target.set(
-      i32.add(c.get, i32.shl(i32.add(i32.mul(i.get, n.get), j.get), i32.const(2))),
-    ),
-    tile(compilation, kind, { length, packed, panel, target, n, j, height, isFirst, isLast, work, local }),
+    target.set(i32.add(c.get, i32.shl(i32.add(i32.mul(i.get, n.get), j.get), i32.const(2)))),
+    tile(compilation, kind, {
+      length,
+      packed,
+      panel,
+      target,
+      n,
+      j,
+      height,
+      isFirst,
+      isLast,
+      work,
+      local,
+    }),
     advance(packed, i32.mul(height.get, i32.shl(wordsWith(length, header), i32.const(2)))),
   ])
   const start = packed.set(i32.add(work.get, i32.const(tileBytes)))
@@ -197,21 +191,21 @@ function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: S
       isFirst.set(i32.eqz(block.get)),
       isLast.set(i32.eq(i32.add(block.get, length.get), words.get)),
       panelBytes.set(i32.mul(length.get, i32.const(width * 4))),
-      count(from, { from: begin.get, to: end.get, step: i32.const(blockRows - (blockRows % rows)) }, [
-        until.set(
-          least(end.get, i32.add(from.get, i32.const(blockRows - (blockRows % rows)))),
-        ),
-        start,
-        packRows,
-        panel.set(
-          i32.add(b.get, i32.shl(i32.mul(panels.get, block.get), i32.const(2))),
-        ),
-        count(j, { from: zero, to: n.get, step: i32.const(width) }, [
+      count(
+        from,
+        { from: begin.get, to: end.get, step: i32.const(blockRows - (blockRows % rows)) },
+        [
+          until.set(least(end.get, i32.add(from.get, i32.const(blockRows - (blockRows % rows))))),
           start,
-          multiplyRows,
-          advance(panel, panelBytes.get),
-        ]),
-      ]),
+          packRows,
+          panel.set(i32.add(b.get, i32.shl(i32.mul(panels.get, block.get), i32.const(2)))),
+          count(j, { from: zero, to: n.get, step: i32.const(width) }, [
+            start,
+            multiplyRows,
+            advance(panel, panelBytes.get),
+          ]),
+        ],
+      ),
     ]),
   ]
 }
@@ -229,16 +223,7 @@ function wordsWith(length: Local, header: number): Code {
 
 type TileAt = Readonly<
   Record<
-    | 'length'
-    | 'packed'
-    | 'panel'
-    | 'target'
-    | 'n'
-    | 'j'
-    | 'height'
-    | 'isFirst'
-    | 'isLast'
-    | 'work',
+    'length' | 'packed' | 'panel' | 'target' | 'n' | 'j' | 'height' | 'isFirst' | 'isLast' | 'work',
     Local
   >
 > & { readonly local: Scope['local'] }

@@ -42,10 +42,7 @@ function copyBody({ loops, width }: CopySpec, { parameters, local }: Scope): Cod
     const left = local('i32')
     const rounds = left.set(depth === 0 ? i32.sub(end.get, begin.get) : i32.const(size))
     if (isInner && forward === 1 && back === 1 && (depth === 0 || size * width >= 32))
-      return [
-        rounds,
-        memory.copy(target.get, source.get, i32.mul(left.get, i32.const(width))),
-      ]
+      return [rounds, memory.copy(target.get, source.get, i32.mul(left.get, i32.const(width)))]
     const [innerTarget, innerSource] = [local('i32'), local('i32')]
     return [
       rounds,

@@ -20,9 +20,7 @@ import {
   when,
   zero,
 } from './instructions.ts'
-import { blockWords, type Kind, tileOf } from './matmul.ts'
-
-const termsOf = { f32: 1, i16: 2, i8: 4 } as const
+import { blockWords, type Kind, terms as termsOf, tileOf } from './panels.ts'
 
 /**
  * The relaxed dot product wants its second operand from 0 to 127: the right operand's integers, from -64
@@ -34,11 +32,7 @@ const offset = 64
 const outside = 0x8080_8080
 
 /** A function (source, stepLine, stepK, lines, terms, to, width) that packs one panel. */
-export function packing(
-  compilation: Compilation,
-  kind: Kind,
-  side: 'left' | 'right',
-): Function {
+export function packing(compilation: Compilation, kind: Kind, side: 'left' | 'right'): Function {
   const parameters = Array.from({ length: 7 }, () => 'i32' as const)
   const { module } = compilation
   return module.once(`pack ${kind} ${side}`, () =>
@@ -116,7 +110,9 @@ function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local
     v128.shuffle(
       x,
       y,
-      [0, 1].flatMap((i) => [0, 16].flatMap((o) => [0, 1, 2, 3].map((e) => (upper + i) * 4 + o + e))),
+      [0, 1].flatMap((i) =>
+        [0, 16].flatMap((o) => [0, 1, 2, 3].map((e) => (upper + i) * 4 + o + e)),
+      ),
     )
   const halves = (x: Code, y: Code, upper: number) =>
     v128.shuffle(
@@ -171,10 +167,7 @@ function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): C
   const word = wordFunction(compilation, kind)
   const perWord = termsOf[kind]
   const slow = call(word, from.get, stepK.get, left.get)
-  const isWhole = i32.and(
-    i32.eq(stepK.get, one),
-    i32.geU(left.get, i32.const(4)),
-  )
+  const isWhole = i32.and(i32.eq(stepK.get, one), i32.geU(left.get, i32.const(4)))
   const store = (value: Code) => i32.store(target.get, value)
   return count(line, { from: zero, to: lines.get, step: one }, [
     from.set(i32.add(source.get, i32.mul(line.get, stepLine.get))),
@@ -196,27 +189,27 @@ function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): C
 function wordFunction({ module }: Compilation, kind: 'i16' | 'i8'): Function {
   const parameters = ['i32', 'i32', 'i32'] as const
   return module.once(`word ${kind}`, () =>
-    module.define({ parameters, results: ['i32'] }, ({ parameters: [from, stepK, left], local }) => {
-      const word = local('i32')
-      const bits = 32 / termsOf[kind]
-      const low = (value: Code) => i32.and(value, i32.const(kind === 'i8' ? 0xff : 0xffff))
-      const later = Array.from({ length: termsOf[kind] - 1 }, (_, index) => index + 1)
-      return [
-        word.set(low(i32.load8s(from!.get))),
-        later.map((term) =>
-          when(i32.gtU(left!.get, i32.const(term)), [
-            advance(from!, stepK!.get),
-            word.set(
-              i32.or(
-                word.get,
-                i32.shl(low(i32.load8s(from!.get)), i32.const(bits * term)),
+    module.define(
+      { parameters, results: ['i32'] },
+      ({ parameters: [from, stepK, left], local }) => {
+        const word = local('i32')
+        const bits = 32 / termsOf[kind]
+        const low = (value: Code) => i32.and(value, i32.const(kind === 'i8' ? 0xff : 0xffff))
+        const later = Array.from({ length: termsOf[kind] - 1 }, (_, index) => index + 1)
+        return [
+          word.set(low(i32.load8s(from!.get))),
+          later.map((term) =>
+            when(i32.gtU(left!.get, i32.const(term)), [
+              advance(from!, stepK!.get),
+              word.set(
+                i32.or(word.get, i32.shl(low(i32.load8s(from!.get)), i32.const(bits * term))),
               ),
-            ),
-          ]),
-        ),
-        word.get,
-      ]
-    }),
+            ]),
+          ),
+          word.get,
+        ]
+      },
+    ),
   )
 }
 
@@ -274,11 +267,7 @@ function panelsBody(compilation: Compilation, kind: Kind, { parameters, local }:
       batch.set(i32.divU(panel.get, panels.get)),
       column.set(i32.mul(i32.remU(panel.get, panels.get), i32.const(width))),
       from.set(
-        sum(
-          source.get,
-          i32.mul(batch.get, batchBytes.get),
-          i32.mul(column.get, stepLine.get),
-        ),
+        sum(source.get, i32.mul(batch.get, batchBytes.get), i32.mul(column.get, stepLine.get)),
       ),
       count(block, { from: zero, to: words.get, step: i32.const(blockWords) }, [
         length.set(least(i32.sub(words.get, block.get), i32.const(blockWords))),
@@ -306,7 +295,9 @@ function panelsBody(compilation: Compilation, kind: Kind, { parameters, local }:
           target.get,
           i32.const(width),
         ),
-        kind === 'i8' ? raise(target, i32.mul(length.get, i32.const(width * 4)), flagAt, local) : [],
+        kind === 'i8'
+          ? raise(target, i32.mul(length.get, i32.const(width * 4)), flagAt, local)
+          : [],
       ]),
     ]),
   ]
@@ -329,9 +320,6 @@ function raise(at: Local, bytes: Code, flagAt: Local, local: Scope['local']): Co
       ],
       i32.ltU(at.get, end.get),
     ),
-    when(
-      v128.anyTrue(v128.and(seen.get, v128.splat(outside))),
-      i32.store(flagAt.get, one),
-    ),
+    when(v128.anyTrue(v128.and(seen.get, v128.splat(outside))), i32.store(flagAt.get, one)),
   ]
 }

@@ -29,8 +29,7 @@ function body({ parameters, local }: Scope): Code {
     k0.set(i32.add(k0.get, i32.const(0x9e37_79b9))),
     k1.set(i32.add(k1.get, i32.const(0xbb67_ae85))),
   ]
-  const element = (index: number) =>
-    i32.add(i32.shl(counter.get, i32.const(2)), i32.const(index))
+  const element = (index: number) => i32.add(i32.shl(counter.get, i32.const(2)), i32.const(index))
   return count(counter, { from: begin.get, to: end.get, step: one }, [
     c0.set(counter.get),
     c1.set(i32.load(stepAt.get)),
@@ -49,4 +48,3 @@ function body({ parameters, local }: Scope): Code {
 }
 
 type Locals7 = [Local, Local, Local, Local, Local, Local, Local]
-

@@ -45,7 +45,9 @@ export function plan(
   const arena = startArena(base)
   const first = graph.state.length + graph.batch.length
   const bytesOf = (value: number) => byteLength(valueOf(graph, value))
-  const addresses: number[] = Array.from({ length: first }, (_, value) => arena.take(bytesOf(value)))
+  const addresses: number[] = Array.from({ length: first }, (_, value) =>
+    arena.take(bytesOf(value)),
+  )
   const lastRead = lastReads(graph, order, roots)
   const { copies, results, takeSaved } = ending(graph, roots, arena.take)
   const inPlace = nextInPlace(graph, order, roots)

@@ -4,11 +4,11 @@ import { count as elements } from '../Tensor.ts'
 import type { Code } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import { call, i32, when } from './instructions.ts'
-import { type Kind, tileOf, wordsOf } from './matmul.ts'
 import { panelsFunction } from './packing.ts'
+import { type Kind, tileOf, wordsOf } from './panels.ts'
 import { productFunction, scaleFunction } from './products.ts'
 import type { Access, Stage } from './Stage.ts'
-import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './stagesOf.ts'
+import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './places.ts'
 
 type Product = Extract<Node['op'], { kind: 'contract' | 'contract-i8' }>
 
@@ -40,7 +40,7 @@ export function productStages(
     const packed = packStages(compilation, ['f32'], { b, layout, rooms })
     return [...packed.stages, rowsStage(compilation, 'f32', { a, out, layout, packed, rooms })]
   }
-  const kinds: readonly Kind[] = compilation.kernels.dot === 'relaxed' ? ['i8', 'i16'] : ['i16']
+  const kinds: readonly Kind[] = compilation.kernels.dot !== 'i16' ? ['i8', 'i16'] : ['i16']
   const packed = packStages(compilation, kinds, { b, layout, rooms })
   const kindsOfRows = kinds.map((kind) =>
     rowsStage(compilation, kind, { a, out, layout, packed, rooms }),
@@ -101,12 +101,14 @@ export function panelBytes(
   out: Placed,
 ): number {
   const layout = layoutOf(op, inputs[0]!, inputs[1]!, out)
-  return Math.max(...kindsOf(compilation, op).map((kind) => bytesOfPanels(compilation, kind, layout)))
+  return Math.max(
+    ...kindsOf(compilation, op).map((kind) => bytesOfPanels(compilation, kind, layout)),
+  )
 }
 
 function kindsOf({ kernels }: Compilation, op: Product): readonly Kind[] {
   if (op.kind === 'contract') return ['f32']
-  return kernels.dot === 'relaxed' ? ['i8', 'i16'] : ['i16']
+  return kernels.dot !== 'i16' ? ['i8', 'i16'] : ['i16']
 }
 
 function bytesOfPanels(compilation: Compilation, kind: Kind, layout: Layout): number {
@@ -138,9 +140,19 @@ function packStages(
   const bytes = Math.max(...kinds.map((kind) => bytesOfPanels(compilation, kind, layout)))
   if (b.constant === undefined) {
     const packed = { at: rooms.scratchAt, flagAt: rooms.flagAt, bytes }
-    return { ...packed, stages: kinds.map((kind) => packStage(compilation, kind, { b, layout, packed })) }
+    return {
+      ...packed,
+      stages: kinds.map((kind) => packStage(compilation, kind, { b, layout, packed })),
+    }
   }
-  const key = JSON.stringify([b.constant, kinds, layout.b, layout.n, layout.k, packedBatches(layout)])
+  const key = JSON.stringify([
+    b.constant,
+    kinds,
+    layout.b,
+    layout.n,
+    layout.k,
+    packedBatches(layout),
+  ])
   const panels = rooms.constantPanels(key, bytes)
   const packed = { at: panels.at, flagAt: panels.flagAt, bytes }
   if (panels.isNew)
@@ -159,7 +171,7 @@ function packStage(
   const run = panelsFunction(compilation, kind)
   const { stepLine, stepK, batch } = layout.b
   const given = numbers(b.at, stepLine, stepK, n, k, batch, packed.at, packed.flagAt)
-  const isSpare = kind === 'i16' && compilation.kernels.dot === 'relaxed'
+  const isSpare = kind === 'i16' && compilation.kernels.dot !== 'i16'
   return {
     units,
     perThread: share(compilation, { units, work: units * width * k }),
@@ -198,12 +210,12 @@ function rowsStage(
   const batchB = packedBatches(layout) > 1 ? batchBytes(compilation, kind, layout) : 0
   const { stepLine, stepK, batch } = layout.a
   const operands = numbers(a.at, stepLine, stepK, batch, packed.at, batchB, out.at, n, k, m)
-  const own = layout.a.stepLine === k * (a.dtype === 'i8' ? 1 : 4) ? perThread * layout.a.stepLine : undefined
+  const own =
+    layout.a.stepLine === k * (a.dtype === 'i8' ? 1 : 4) ? perThread * layout.a.stepLine : undefined
   return {
     units,
     perThread,
-    run: (begin, end, thread) =>
-      call(run, ...operands, workOf(rooms, thread), begin, end),
+    run: (begin, end, thread) => call(run, ...operands, workOf(rooms, thread), begin, end),
     accesses: [
       access('write', out, perThread * n * 4),
       access('read', a, a.shape.length > 2 || batches === 1 ? own : undefined),

@@ -16,7 +16,8 @@ import {
   when,
   zero,
 } from './instructions.ts'
-import { type Kind, rowsFunction } from './matmul.ts'
+import { rowsFunction } from './matmul.ts'
+import type { Kind } from './panels.ts'
 
 /**
  * A function (a, stepRow, stepK, batchA, b, batchB, c, n, k, m, work, begin, end): rows `begin` to `end`
@@ -82,11 +83,7 @@ function scaleBody({ parameters, local }: Scope): Code {
     batch.set(i32.divU(row.get, m.get)),
     left.set(
       v128.load32Splat(
-        sum(
-          scaleA.get,
-          bytesOf(i32.mul(batch.get, batchA.get)),
-          bytesOf(i32.remU(row.get, m.get)),
-        ),
+        sum(scaleA.get, bytesOf(i32.mul(batch.get, batchA.get)), bytesOf(i32.remU(row.get, m.get))),
       ),
     ),
     at.set(i32.add(c.get, bytesOf(i32.mul(row.get, n.get)))),

@@ -80,9 +80,7 @@ function rowsBody(compilation: Compilation, of: Of, { parameters, local }: Scope
       mask.set(i32.sub(i32.const(compilation.masksAt + 64), bytesOf(left.get))),
       lanes.map((lane, i) => [
         value.set(v128.load(at.get, i * 16)),
-        lane.set(
-          v128.bitselect(fold(lane.get, value), lane.get, v128.load(mask.get, i * 16)),
-        ),
+        lane.set(v128.bitselect(fold(lane.get, value), lane.get, v128.load(mask.get, i * 16))),
       ]),
     ]),
     first.set(join(first.get, third.get)),
@@ -118,26 +116,23 @@ function columnsBody(compilation: Compilation, of: Of, { parameters, local }: Sc
     count(offset, { from: zero, to: bytesOf(width.get), step: i32.const(16) }, [body])
   const rowBytes = columnsAtOnce * 4
   const joinHalf = (half: number): Code =>
-    count(place, { from: work.get, to: i32.add(work.get, i32.const(half * rowBytes)), step: i32.const(16) }, [
-      v128.store(
-        place.get,
-        join(v128.load(place.get), v128.load(place.get, half * rowBytes)),
-      ),
-    ])
+    count(
+      place,
+      { from: work.get, to: i32.add(work.get, i32.const(half * rowBytes)), step: i32.const(16) },
+      [v128.store(place.get, join(v128.load(place.get), v128.load(place.get, half * rowBytes)))],
+    )
   return count(unit, { from: begin.get, to: end.get, step: one }, [
     column.set(i32.mul(i32.remU(unit.get, blocks.get), i32.const(columnsAtOnce))),
     width.set(least(i32.sub(inner.get, column.get), i32.const(columnsAtOnce))),
     row.set(i32.divU(unit.get, blocks.get)),
-    at.set(
-      sum(x.get, bytesOf(column.get), bytesOf(i32.mul(i32.mul(row.get, k.get), inner.get))),
+    at.set(sum(x.get, bytesOf(column.get), bytesOf(i32.mul(i32.mul(row.get, k.get), inner.get)))),
+    count(
+      place,
+      { from: work.get, to: i32.add(work.get, i32.const(laneBytes)), step: i32.const(16) },
+      [v128.store(place.get, startOf(of))],
     ),
-    count(place, { from: work.get, to: i32.add(work.get, i32.const(laneBytes)), step: i32.const(16) }, [
-      v128.store(place.get, startOf(of)),
-    ]),
     count(lane, { from: zero, to: k.get, step: one }, [
-      target.set(
-        i32.add(work.get, i32.mul(i32.and(lane.get, i32.const(15)), i32.const(rowBytes))),
-      ),
+      target.set(i32.add(work.get, i32.mul(i32.and(lane.get, i32.const(15)), i32.const(rowBytes)))),
       eachVector([
         value.set(v128.load(i32.add(at.get, offset.get))),
         place.set(i32.add(target.get, offset.get)),
@@ -146,9 +141,7 @@ function columnsBody(compilation: Compilation, of: Of, { parameters, local }: Sc
       advance(at, bytesOf(inner.get)),
     ]),
     [8, 4, 2, 1].map(joinHalf),
-    target.set(
-      sum(out.get, bytesOf(column.get), bytesOf(i32.mul(row.get, inner.get))),
-    ),
+    target.set(sum(out.get, bytesOf(column.get), bytesOf(i32.mul(row.get, inner.get)))),
     eachVector([
       value.set(v128.load(i32.add(work.get, offset.get))),
       v128.store(i32.add(work.get, offset.get), [value.set(atOutput(value)), value.get]),
@@ -161,4 +154,3 @@ function columnsBody(compilation: Compilation, of: Of, { parameters, local }: Sc
 }
 
 type Locals8 = [Local, Local, Local, Local, Local, Local, Local, Local]
-

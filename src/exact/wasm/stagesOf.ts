@@ -1,48 +1,17 @@
 /** What the threads do for each op, with the addresses of its values put in. */
 import type { Node } from '../Graph.ts'
 import { count as elements, byteLength, type DType, type Shape } from '../Tensor.ts'
-import type { Code, Function } from './assemble.ts'
+import type { Function } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import { broadcastStrides, type Loop, loopsOver, strides } from './loops.ts'
-import { call, i32 } from './instructions.ts'
+import { call } from './instructions.ts'
 import { mapFunction } from './map.ts'
 import { copyFunction, gatherFunction, placeFunction, scatterAddFunction } from './moves.ts'
 import { philoxFunction } from './philox.ts'
+import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './places.ts'
 import { productStages } from './productStages.ts'
 import { columnsAtOnce, reduceColumns, reduceRows } from './reduce.ts'
 import type { Access, Stage } from './Stage.ts'
-
-/** A value in memory. */
-export type Placed = {
-  readonly dtype: DType
-  readonly shape: Shape
-  readonly at: number
-  /** The state slot it is, when that never changes. */
-  readonly constant?: number | undefined
-}
-
-/** Where things stand that belong to no value. */
-export type Rooms = {
-  /** Room of each thread for itself, and the bytes from one to the next. */
-  readonly workAt: number
-  readonly workBytes: number
-  /** Room of this op while it runs. */
-  readonly scratchAt: number
-  /** A word that is zero before each step. */
-  readonly flagAt: number
-  /** Packed weights that do not change: where they stand, and the stages that pack them anew. */
-  readonly constantPanels: (key: string, bytes: number) => ConstantPanels
-}
-
-export type ConstantPanels = {
-  readonly at: number
-  readonly flagAt: number
-  readonly isNew: boolean
-  readonly add: (stage: Stage) => void
-}
-
-/** Fewer elements than this are not worth a second thread. */
-const aloneBelow = 4096
 
 /** The stages of one op. */
 export function stagesOf(
@@ -93,34 +62,7 @@ export function widthOf({ dtype }: { readonly dtype: DType }): 1 | 4 {
   return dtype === 'i8' ? 1 : 4
 }
 
-/** Units for each thread: all of them for one, when it is little work. */
-export function share(
-  { threads }: Compilation,
-  { units, work, multiple = 1 }: { units: number; work: number; multiple?: number },
-): number {
-  if (threads === 1 || work < aloneBelow) return units
-  return Math.ceil(units / threads / multiple) * multiple
-}
-
-/** Rows for each thread: a multiple of a tile's rows, so that rows stay with one thread from op to op. */
-export function shareRows(compilation: Compilation, rows: number, work: number): number {
-  const { rows: multiple } = compilation.kernels.tile
-  return share(compilation, { units: rows, work, multiple })
-}
-
-export function access(kind: Access['kind'], value: Placed, ownBytes?: number): Access {
-  return { kind, start: value.at, bytes: byteLength(value), ownBytes }
-}
-
-export function numbers(...values: readonly number[]): readonly Code[] {
-  return values.map((value) => i32.const(value))
-}
-
-function stage(
-  run: Function,
-  parameters: readonly number[],
-  rest: Omit<Stage, 'run'>,
-): Stage {
+function stage(run: Function, parameters: readonly number[], rest: Omit<Stage, 'run'>): Stage {
   return {
     ...rest,
     run: (begin, end) => call(run, ...numbers(...parameters), begin, end),
@@ -203,11 +145,6 @@ function reduceStage(
   }
 }
 
-/** The address of a thread's own room. */
-export function workOf({ workAt, workBytes }: Rooms, thread: Code): Code {
-  return i32.add(i32.const(workAt), i32.mul(thread, i32.const(workBytes)))
-}
-
 type Copied = {
   readonly from: Placed
   readonly to: Placed
@@ -224,10 +161,7 @@ function copyStage(compilation: Compilation, { from, to, shape, back }: Copied):
   return stage(copyFunction(compilation, { loops, width }), [to.at, from.at], {
     units,
     perThread,
-    accesses: [
-      access('write', to, isWhole ? own * width : undefined),
-      access('read', from),
-    ],
+    accesses: [access('write', to, isWhole ? own * width : undefined), access('read', from)],
   })
 }
 
@@ -282,7 +216,14 @@ function placeStages(
   const copied =
     base.at === out.at
       ? []
-      : [copyStage(compilation, { from: base, to: out, shape: out.shape, back: strides(out.shape) })]
+      : [
+          copyStage(compilation, {
+            from: base,
+            to: out,
+            shape: out.shape,
+            back: strides(out.shape),
+          }),
+        ]
   const placed = stage(
     placeFunction(compilation),
     [out.at, update.at, index.at, size, update.shape[axis]!, rowBytes],
@@ -301,19 +242,15 @@ function scatterAddStage(compilation: Compilation, inputs: readonly Placed[], ou
   const perThread = shareRows(compilation, units, elements(updates.shape) + elements(out.shape))
   const positions = elements(indices.shape)
   const row = elements(out.shape.slice(1))
-  return stage(
-    scatterAddFunction(compilation),
-    [out.at, updates.at, indices.at, positions, row],
-    {
-      units,
-      perThread,
-      accesses: [
-        access('write', out, perThread * row * 4),
-        access('read', updates),
-        access('read', indices),
-      ],
-    },
-  )
+  return stage(scatterAddFunction(compilation), [out.at, updates.at, indices.at, positions, row], {
+    units,
+    perThread,
+    accesses: [
+      access('write', out, perThread * row * 4),
+      access('read', updates),
+      access('read', indices),
+    ],
+  })
 }
 
 function philoxStage(

@@ -3,7 +3,7 @@ import type { Graph } from '../Graph.ts'
 import type { Fusion } from './arithmetic.ts'
 import type { Kernels, Tile } from './Compilation.ts'
 import { compile, type CompileOptions } from './compile.ts'
-import { type Machine, probe, tileFor } from './Machine.ts'
+import { type Machine, probe, kernelsFor } from './Machine.ts'
 import { startExecutable } from './startExecutable.ts'
 import { type Pool, startPool } from './startPool.ts'
 
@@ -26,6 +26,7 @@ export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> 
   const { threads = 1, stallMs = 60_000, v8Version = process.versions.v8, spawn } = options
   if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)
     throw new BackendError(`The back end runs 1 to ${mostThreads} threads, not ${threads}.`)
+  const { aloneBelow = 4096, revectorize = isRevectorizing() } = options
   const own = probe(v8Version)
   await using stack = new AsyncDisposableStack()
   const pool: Pool | undefined =
@@ -33,13 +34,11 @@ export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> 
       ? undefined
       : stack.use(await startPool({ workers: threads - 1, v8Version, spawn }))
   const machine = weakest([own, ...(pool?.machines ?? [])])
-  const { fusion = machine.fusion, dot = machine.dot } = options
-  const kernels: Kernels = {
-    tile: options.tile ?? tileFor({ fusion }),
-    integerTile: options.integerTile ?? { rows: 4, vectors: 2 },
-    dot,
-  }
-  const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs }
+  const { fusion = machine.fusion } = options
+  const best = kernelsFor({ fusion, dot: machine.dot }, revectorize)
+  const { tile = best.tile, integerTile = best.integerTile, dot = best.dot } = options
+  const kernels: Kernels = { tile, integerTile, dot }
+  const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs, aloneBelow }
   const owned = stack.move()
   return {
     name: nameOf(threads, fusion),
@@ -64,6 +63,10 @@ export declare namespace startWasm {
     fusion?: Fusion | undefined
     /** Instead of what the probe finds. */
     dot?: Kernels['dot'] | undefined
+    /** Ops of fewer elements than this are done by one thread. */
+    aloneBelow?: number | undefined
+    /** Whether V8 runs with `--experimental-wasm-revectorize`: kernels are then twice as wide. */
+    revectorize?: boolean | undefined
     /** Instead of the tile for this version of V8. Any tile gives the same bits. */
     tile?: Tile | undefined
     integerTile?: Tile | undefined
@@ -73,11 +76,16 @@ export declare namespace startWasm {
   }
 }
 
+function isRevectorizing(): boolean {
+  const options = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(' ')]
+  return options.includes('--experimental-wasm-revectorize')
+}
+
 /** What all threads can do. */
 function weakest(machines: readonly Machine[]): Machine {
   return {
     fusion: machines.every(({ fusion }) => fusion === 'fused') ? 'fused' : 'emulated',
-    dot: machines.every(({ dot }) => dot === 'relaxed') ? 'relaxed' : 'i16',
+    dot: machines.every(({ dot }) => dot === 'pairs') ? 'pairs' : 'i16',
   }
 }
 
