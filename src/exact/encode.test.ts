@@ -83,7 +83,11 @@ function wrongs(): [string, (graph: Loose) => void, RegExp | string][] {
   const code = (loose: Loose) => (op(loose, 'map').op['program'] as { code: unknown[][] }).code
   return [
     ['another version', (g) => (g.version = 2), 'version'],
-    ['a shape that does not follow', (g) => (op(g, 'contract').shape = [4, 3]), /Op 1 \(contract\) says f32 \[4, 3\], but its inputs give f32 \[3, 4\]/], // prettier-ignore
+    [
+      'a shape that does not follow',
+      (g) => (op(g, 'contract').shape = [4, 3]),
+      /Op 1 \(contract\) says f32 \[4, 3\], but its inputs give f32 \[3, 4\]/,
+    ],
     [
       'a type that does not follow',
       (g) => (op(g, 'gather').dtype = 'u32'),
@@ -147,6 +151,10 @@ function wrongs(): [string, (graph: Loose) => void, RegExp | string][] {
     ['two results of one name', (g) => (g.results[0]!.name = 'step'), 'two results of one name'],
     ['a result that is no value', (g) => (g.results[0]!.value = 10_000), 'Result 0 has a number'],
     ['a missing next value', (g) => g.next.pop(), 'needs 2 next values, not 1'],
-    ['a next value of another shape', (g) => (g.next[0] = 1), 'State weights is f32 [4, 6], its next value u32 []'], // prettier-ignore
+    [
+      'a next value of another shape',
+      (g) => (g.next[0] = 1),
+      'State weights is f32 [4, 6], its next value u32 []',
+    ],
   ]
 }

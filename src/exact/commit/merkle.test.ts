@@ -62,7 +62,6 @@ describe('startStream', () => {
       [300_001, 300_001],
       [300_001, 524_288],
     ])
-      // prettier-ignore
       stream.write(bytes.subarray(from, to))
     expect(stream.root()).toEqual(Merkle.rootOfBytes(bytes.subarray(0, 524_288)))
     stream.write(bytes.subarray(524_288))
