@@ -62,7 +62,7 @@ const defaults: Settings = {
   },
   expectedUsage: { inputTokens: 500, outputTokens: 250 },
   providersPerModel: 3,
-  concurrency: 8,
+  concurrency: 64,
   policy: policies.balanced,
   auctionRule: 'second-price',
   pinnedWeights: {},
