@@ -146,7 +146,13 @@ function attributesOf(op: Op): readonly number[] {
       return [op.axis]
     case 'philox':
       return [op.stream]
-    default:
+    case 'state':
+    case 'batch':
+    case 'map':
+    case 'reshape':
+    case 'broadcast':
+    case 'gather':
+    case 'scatter-add':
       return []
   }
 }
