@@ -42,6 +42,6 @@ describe('schedule', () => {
       ],
       results: {},
     })
-    expect(schedule(graph).toSorted()).toEqual([0, 1])
+    expect(new Set(schedule(graph))).toEqual(new Set([0, 1]))
   })
 })
