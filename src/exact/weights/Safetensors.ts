@@ -62,7 +62,9 @@ export function read(file: Uint8Array): Safetensors {
   return {
     metadata,
     tensors: entries.map(({ name, dtype, shape, begin, end }) => ({
-      ...{ name, dtype, shape },
+      name,
+      dtype,
+      shape,
       bytes: file.subarray(begin, end),
     })),
   }
