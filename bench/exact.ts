@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bench, Figures } from './Bench.ts'
@@ -19,6 +19,7 @@ export const bench: Bench = {
     start('wasm', process.execPath, [script])
     start('revectorize', process.execPath, ['--experimental-wasm-revectorize', script])
     const program = buildOpenBlas(stack)
+    if (program) process.env['OPENBLAS_CORETYPE'] ??= coreType()
     if (program) start('OpenBLAS', program.path, [program.library])
     else say('OpenBLAS is left out: it takes gcc and libopenblas.\n')
 
@@ -73,6 +74,13 @@ function figures(rows: readonly Row[]): Figures {
     matmul1024RatioDefault: large!.get('wasm')! / limit,
     matmul1024RatioRevectorize: large!.get('revectorize')! / limit,
   }
+}
+
+/** OpenBLAS takes a processor that is newer than itself for an old one: name its kernels by what the processor can do. */
+function coreType(): string {
+  const flags = readFileSync('/proc/cpuinfo', 'utf8')
+  if (flags.includes('avx512dq')) return 'SkylakeX'
+  return flags.includes('avx2') ? 'Haswell' : ''
 }
 
 /** The C program, and the library it loads; undefined when the machine lacks one of the two. */
