@@ -14,6 +14,11 @@ export const version = '1'
 
 /** EIP-712 domain separator. */
 export function separator(domain: Domain): Uint8Array {
+  if (last?.domain !== domain) last = { domain, result: find(domain) }
+  return last.result
+}
+
+function find(domain: Domain): Uint8Array {
   const key = `${domain.chainId}:${domain.vault}`
   const cached = separators.get(key)
   if (cached) return cached
@@ -31,6 +36,8 @@ export function separator(domain: Domain): Uint8Array {
 
 const domainType =
   'EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'
+/** A program lives in one network, mostly. */
+let last: { readonly domain: Domain; readonly result: Uint8Array } | undefined
 const separators = new Map<string, Uint8Array>()
 
 function keccakOfText(text: string): Uint8Array {

@@ -25,12 +25,12 @@ export function verify(digest: Hex.Hex, signature: Hex.Hex, address: Hex.Address
 const publicKeys = new Map<Hex.Address, Uint8Array>()
 const publicKeysLimit = 10_000
 
-const halfOrder = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+const halfOrder = Hex.toBytes('0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0')
 
 function split(signature: Hex.Hex): { compact: Uint8Array; recovery: number } | undefined {
   const bytes = Hex.toBytes(signature)
   const v = bytes[64]
   if (bytes.length !== 65 || (v !== 27 && v !== 28)) return undefined
-  if (BigInt(Hex.from(bytes.subarray(32, 64))) > halfOrder) return undefined
+  if (Buffer.compare(bytes.subarray(32, 64), halfOrder) > 0) return undefined
   return { compact: bytes.subarray(0, 64), recovery: v - 27 }
 }

@@ -18,6 +18,8 @@ export function sqliteStore(path: string): Store {
   const put = database.prepare(
     'INSERT INTO entries (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
   )
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const end = database.prepare('COMMIT')
   const remove = database.prepare('DELETE FROM entries WHERE tbl = ? AND key = ?')
   const disk = diskSync(`${path}-wal`)
   let unsynced = false
@@ -27,11 +29,11 @@ export function sqliteStore(path: string): Store {
   /** The commit is in the write-ahead log when this returns, and survives the process. */
   function commit(writes: readonly Write[]): void {
     try {
-      database.exec('BEGIN IMMEDIATE')
+      begin.run()
       for (const { table, key, value } of writes)
         if (value === undefined) remove.run(table, key)
         else put.run(table, key, value)
-      database.exec('COMMIT')
+      end.run()
     } catch (cause) {
       if (database.isTransaction) database.exec('ROLLBACK')
       throw new WriteError({ cause, path })
@@ -95,7 +97,7 @@ function open(path: string): DatabaseSync {
       PRAGMA busy_timeout = 5000;
       CREATE TABLE IF NOT EXISTS entries (
         tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key)
-      ) STRICT, WITHOUT ROWID;
+      ) STRICT;
     `)
     return database
   } catch (cause) {

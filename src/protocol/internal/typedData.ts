@@ -95,12 +95,17 @@ function compileWriter(types: Types, type: string): Writer {
   if (type === 'bool') return (word, value) => void (word[31] = value === true ? 1 : 0)
   if (bitsOf(type) !== undefined)
     return (word, value) => {
-      const digits = BigInt(value as number | bigint).toString(16)
-      word.set(Hex.toBytes(`0x${digits.padStart(64, '0')}`))
+      const number = BigInt(value as number | bigint)
+      const view = new DataView(word.buffer, word.byteOffset, 32)
+      view.setBigUint64(24, number & lowBits)
+      for (let at = 16, rest = number >> 64n; rest > 0n; at -= 8, rest >>= 64n)
+        view.setBigUint64(at, rest & lowBits)
     }
   const hash = compileHash(types, type)
   return (word, value) => word.set(hash(value))
 }
+
+const lowBits = (1n << 64n) - 1n
 
 /** The same few words (tiers, codes, models) stand in almost every message. */
 const textHashes = new Map<string, Uint8Array>()
