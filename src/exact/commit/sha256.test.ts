@@ -31,6 +31,17 @@ describe('hashRows', () => {
     expect(rows.slice(64, 96)).toEqual(expected[2])
   })
 
+  test('gives the same for any number of rows, over its input too', () => {
+    for (let count = 0; count <= 9; count++) {
+      const rows = Uint8Array.from({ length: count * 64 }, (_, at) => (at * 3 + (at >> 6)) & 255)
+      const each = Array.from({ length: count }, (_, row) =>
+        noble(Uint8Array.of(1, ...rows.subarray(row * 64, row * 64 + 64))),
+      )
+      expect(hashRows(1, rows, { rowBytes: 64, out: rows })).toBe(count)
+      expect(rows.slice(0, count * 32)).toEqual(Uint8Array.from(each.flatMap((hash) => [...hash])))
+    }
+  })
+
   test('gives the same without node:crypto', async () => {
     const builtin = vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never)
     vi.resetModules()
