@@ -145,6 +145,8 @@ export const i64x2 = {
 } as const
 
 export const i16x8 = {
+  /** The lower eight bytes, with their signs. */
+  extendLowI8x16: vector(135),
   /** Sums of two products, exact under the same condition. */
   relaxedDotI8x16I7x16: vector(0x112),
 } as const

@@ -8,9 +8,11 @@ import {
   advance,
   bytesOf,
   call,
+  choose,
   count,
   i32,
   i32x4,
+  i16x8,
   i8x16,
   least,
   one,
@@ -160,29 +162,94 @@ function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local
   ]
 }
 
-/** Two or four i8 to a word, line after line. */
+/** Two or four i8 to a word: whole words of several lines at once where memory allows, then the rest. */
 function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): Code {
   const { source, stepLine, stepK, lines, terms, to, width, local } = panel
-  const [line, from, target, left] = [local('i32'), local('i32'), local('i32'), local('i32')]
-  const word = wordFunction(compilation, kind)
   const perWord = termsOf[kind]
-  const slow = call(word, from.get, stepK.get, left.get)
-  const isWhole = i32.and(i32.eq(stepK.get, one), i32.geU(left.get, i32.const(4)))
-  const store = (value: Code) => i32.store(target.get, value)
-  return count(line, { from: zero, to: lines.get, step: one }, [
-    from.set(i32.add(source.get, i32.mul(line.get, stepLine.get))),
-    target.set(i32.add(to.get, bytesOf(line.get))),
-    left.set(terms.get),
-    repeat(
-      [
-        kind === 'i8' ? when(isWhole, store(i32.load(from.get)), store(slow)) : store(slow),
+  const [whole, ready, line, from] = [local('i32'), local('i32'), local('i32'), local('i32')]
+  const [target, left, first] = [local('i32'), local('i32'), local('i32')]
+  const slow = call(wordFunction(compilation, kind), from.get, stepK.get, left.get)
+  const turnedWords = call(
+    packing(compilation, 'f32', 'left'),
+    ...[source, stepLine].map(({ get }) => get),
+    i32.const(4),
+    ...[lines, whole, to, width].map(({ get }) => get),
+  )
+  const interleaved = [
+    ready.set(i32.and(lines.get, i32.const(-4))),
+    count(line, { from: zero, to: ready.get, step: i32.const(4) }, [
+      from.set(i32.add(source.get, line.get)),
+      target.set(i32.add(to.get, bytesOf(line.get))),
+      count(left, { from: zero, to: whole.get, step: one }, [
+        v128.store(target.get, interleave(kind, from, stepK)),
         advance(from, i32.mul(stepK.get, i32.const(perWord))),
         advance(target, bytesOf(width.get)),
-        left.set(i32.sub(left.get, least(left.get, i32.const(perWord)))),
-      ],
-      left.get,
+      ]),
+    ]),
+  ]
+  return [
+    whole.set(i32.divU(terms.get, i32.const(perWord))),
+    when(
+      i32.eq(stepLine.get, one),
+      interleaved,
+      kind === 'i8'
+        ? when(i32.and(i32.eq(stepK.get, one), i32.ne(whole.get, zero)), [
+            turnedWords,
+            ready.set(lines.get),
+          ])
+        : [],
     ),
-  ])
+    count(line, { from: zero, to: lines.get, step: one }, [
+      first.set(choose(i32.ltU(line.get, ready.get), whole.get, zero)),
+      left.set(i32.sub(terms.get, i32.mul(first.get, i32.const(perWord)))),
+      from.set(
+        sum(
+          source.get,
+          i32.mul(line.get, stepLine.get),
+          i32.mul(i32.mul(first.get, stepK.get), i32.const(perWord)),
+        ),
+      ),
+      target.set(sum(to.get, bytesOf(line.get), bytesOf(i32.mul(first.get, width.get)))),
+      when(
+        left.get,
+        repeat(
+          [
+            kind === 'i16'
+              ? when(
+                  i32.and(i32.eq(stepK.get, one), i32.geU(left.get, i32.const(2))),
+                  i32.store(target.get, pairAt(from)),
+                  i32.store(target.get, slow),
+                )
+              : i32.store(target.get, slow),
+            advance(from, i32.mul(stepK.get, i32.const(perWord))),
+            advance(target, bytesOf(width.get)),
+            left.set(i32.sub(left.get, least(left.get, i32.const(perWord)))),
+          ],
+          left.get,
+        ),
+      ),
+    ]),
+  ]
+}
+
+/** Two neighbouring i8 as i16. */
+function pairAt(from: Local): Code {
+  return i32.or(
+    i32.and(i32.load8s(from.get), i32.const(0xffff)),
+    i32.shl(i32.load8s(from.get, 1), i32.const(16)),
+  )
+}
+
+/** A word of each of four lines that lie side by side. */
+function interleave(kind: 'i16' | 'i8', from: Local, stepK: Local): Code {
+  const row = (index: number) =>
+    v128.load32Zero(i32.add(from.get, i32.mul(stepK.get, i32.const(index))))
+  const bytes = (a: Code, b: Code) =>
+    v128.shuffle(a, b, [0, 16, 1, 17, 2, 18, 3, 19, 0, 0, 0, 0, 0, 0, 0, 0])
+  const first = bytes(row(0), row(1))
+  if (kind === 'i16') return i16x8.extendLowI8x16(first)
+  const lanes = [0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23]
+  return v128.shuffle(first, bytes(row(2), row(3)), lanes)
 }
 
 /** A function (from, stepK, left) that makes a word of up to as many terms as are left. */
