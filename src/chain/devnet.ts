@@ -2,7 +2,7 @@ import type { Clock } from '../runtime/Clock.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import { silentLogger } from '../runtime/silentLogger.ts'
 import { systemClock } from '../runtime/systemClock.ts'
-import { findAnvil, startAnvil, StartError } from './anvil.ts'
+import { findAnvil, startAnvil } from './anvil.ts'
 
 /** A local chain that answers JSON-RPC on this machine alone. Nobody needs coins there: fees are zero. */
 export type Devnet = AsyncDisposable & {
@@ -46,6 +46,12 @@ export async function startDevnet(
   const { clock = systemClock(), logger = silentLogger(), ...rest } = options
   const binary = findAnvil()
   if (binary !== undefined) return await startAnvil({ clock, logger, binary }, rest)
+  const { statePath } = rest
   const reason = `npm has no anvil for ${process.platform} ${process.arch}`
-  throw new StartError({ rpcUrl: 'none', reason })
+  logger.warn({ reason }, 'Starting a chain inside this process instead; it is slower.')
+  const { startEvm } = await import('./evm.ts')
+  return await startEvm(
+    { clock },
+    { ...rest, ...(statePath === undefined ? {} : { statePath: `${statePath}l` }) },
+  )
 }

@@ -11,11 +11,12 @@ import * as Lease from '../protocol/Lease.ts'
 import * as Voucher from '../protocol/Voucher.ts'
 import { systemClock } from '../runtime/systemClock.ts'
 import { systemRandom } from '../runtime/systemRandom.ts'
-import { chainCompliance, type Party } from './compliance.ts'
+import { chainCompliance } from './compliance.ts'
 import { deploy } from './deploy.ts'
 import { startDevnet, type Devnet } from './devnet.ts'
 import { viemChain } from './viem.ts'
 import { encode } from './viemEncode.ts'
+import { askNode, startParties } from './viemCompliance.ts'
 
 let devnet: Devnet
 beforeAll(async () => {
@@ -30,26 +31,7 @@ const random = systemRandom()
 const identity = () => Identity.from(random.bytes(32))
 
 describe('viemChain', () => {
-  chainCompliance(async () => {
-    const court = identity()
-    const { rpcUrl } = devnet
-    const deployment = await deploy({ rpcUrl, deployer: identity(), court: court.address })
-    const party = async (who: Identity.Identity): Promise<Party> => ({
-      identity: who,
-      chain: await viemChain({ rpcUrl, identity: who, ...deployment }),
-    })
-    return {
-      buyer: await party(identity()),
-      provider: await party(identity()),
-      stranger: await party(identity()),
-      court: await party(court),
-      elapse: async (seconds) => {
-        await rpc('evm_increaseTime', [seconds])
-        await rpc('evm_mine', [])
-      },
-      [Symbol.asyncDispose]: async () => {},
-    }
-  })
+  chainCompliance(() => startParties(devnet))
 
   test('sends many transactions of one account at once, each once', async () => {
     const { chain, who } = await connect(devnet)
@@ -172,18 +154,22 @@ describe('viemChain', () => {
 describe('viemChain with a node that fails', { timeout: 120_000 }, () => {
   test('sees a transaction through the death of the node, once', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'weft-viem-'))
-    const options = { statePath: join(folder, 'anvil.json'), stateIntervalSeconds: 1 }
-    const first = await startDevnet(options)
-    const { chain, who } = await connect(first)
+    const statePath = join(folder, 'anvil.json')
+    const before = await startDevnet({ statePath, blockTimeSeconds: 0 })
+    const { chain, who } = await connect(before)
     const mint = { type: 'mint', to: who.address, amountMicroUsd: 1n } as const
     await chain.send(mint)
-    await first.save()
-    // Three of them wait for the next block when the node dies.
+    await before[Symbol.asyncDispose]()
+    // No block comes while this one lives: three transactions wait when it dies.
+    const { port } = before
+    const first = await startDevnet({ statePath, port, blockTimeSeconds: 600 })
     const sends = [mint, mint, mint].map((action) => chain.send(action))
-    await clock.sleep(100)
+    await expect
+      .poll(() => askNode(first.rpcUrl, 'txpool_status', []), { timeout: 20_000 })
+      .toMatchObject({ pending: '0x3' })
     process.kill(first.pid, 'SIGKILL')
     await first.exited
-    await using _again = await startDevnet({ ...options, port: first.port })
+    await using _again = await startDevnet({ statePath, port })
     await Promise.all(sends)
     expect(await chain.balance(who.address)).toBe(4n)
     // The node has forgotten the state of old blocks; events are read all the same.
@@ -258,13 +244,6 @@ async function listen(server: Server): Promise<AsyncDisposable & { url: string }
   }
 }
 
-async function rpc(method: string, params: readonly unknown[]): Promise<unknown> {
-  const response = await fetch(devnet.rpcUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  })
-  const { result, error } = (await response.json()) as { result: unknown; error?: unknown }
-  if (error) throw new Error(`${method}: ${JSON.stringify(error)}`)
-  return result
+function rpc(method: string, params: readonly unknown[]): Promise<unknown> {
+  return askNode(devnet.rpcUrl, method, params)
 }
