@@ -7,6 +7,7 @@ import type { Code, Function, Local, Scope } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import {
   advance,
+  bytesOf,
   call,
   count,
   i32,
@@ -144,8 +145,16 @@ function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: S
     i32.mul(length.get, i32.const(terms)),
     i32.sub(k.get, i32.mul(block.get, i32.const(terms))),
   )
-  const packRows = count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
-    height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
+  /** A few rows after the other; what is packed of them follows what is packed of the rows before. */
+  const eachRows = (body: Code) => [
+    packed.set(i32.add(work.get, i32.const(tileBytes))),
+    count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
+      height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
+      body,
+      advance(packed, i32.mul(height.get, bytesOf(wordsWith(length, header)))),
+    ]),
+  ]
+  const packRows = eachRows(
     call(
       pack,
       sum(
@@ -160,27 +169,13 @@ function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: S
       packed.get,
       height.get,
     ),
-    advance(packed, i32.mul(height.get, i32.shl(wordsWith(length, header), i32.const(2)))),
+  )
+  const columns = { length, packed, panel, target, n, j, height, isFirst, isLast, work, local }
+  const multiplyRows = eachRows([
+    target.set(i32.add(c.get, bytesOf(i32.add(i32.mul(i.get, n.get), j.get)))),
+    tile(compilation, kind, columns),
   ])
-  const multiplyRows = count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
-    height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
-    target.set(i32.add(c.get, i32.shl(i32.add(i32.mul(i.get, n.get), j.get), i32.const(2)))),
-    tile(compilation, kind, {
-      length,
-      packed,
-      panel,
-      target,
-      n,
-      j,
-      height,
-      isFirst,
-      isLast,
-      work,
-      local,
-    }),
-    advance(packed, i32.mul(height.get, i32.shl(wordsWith(length, header), i32.const(2)))),
-  ])
-  const start = packed.set(i32.add(work.get, i32.const(tileBytes)))
+  const rowsAtOnce = i32.const(blockRows - (blockRows % rows))
   return [
     words.set(i32.divU(i32.add(k.get, i32.const(terms - 1)), i32.const(terms))),
     panels.set(
@@ -191,21 +186,15 @@ function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: S
       isFirst.set(i32.eqz(block.get)),
       isLast.set(i32.eq(i32.add(block.get, length.get), words.get)),
       panelBytes.set(i32.mul(length.get, i32.const(width * 4))),
-      count(
-        from,
-        { from: begin.get, to: end.get, step: i32.const(blockRows - (blockRows % rows)) },
-        [
-          until.set(least(end.get, i32.add(from.get, i32.const(blockRows - (blockRows % rows))))),
-          start,
-          packRows,
-          panel.set(i32.add(b.get, i32.shl(i32.mul(panels.get, block.get), i32.const(2)))),
-          count(j, { from: zero, to: n.get, step: i32.const(width) }, [
-            start,
-            multiplyRows,
-            advance(panel, panelBytes.get),
-          ]),
-        ],
-      ),
+      count(from, { from: begin.get, to: end.get, step: rowsAtOnce }, [
+        until.set(least(end.get, i32.add(from.get, rowsAtOnce))),
+        packRows,
+        panel.set(i32.add(b.get, bytesOf(i32.mul(panels.get, block.get)))),
+        count(j, { from: zero, to: n.get, step: i32.const(width) }, [
+          multiplyRows,
+          advance(panel, panelBytes.get),
+        ]),
+      ]),
     ]),
   ]
 }

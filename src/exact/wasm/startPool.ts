@@ -25,53 +25,16 @@ export async function startPool(options: startPool.Options): Promise<Pool> {
   const { workers: count, v8Version, spawn = spawnWorker } = options
   const shared = new SharedArrayBuffer(64)
   const words = new Int32Array(shared)
-  const listeners = new Set<(from: number, message: FromWorker | Error) => void>()
-  let failure: Error | undefined
+  const { hear, answers, failure } = listen(count)
   let isClosing = false
-  const hear = (from: number, message: FromWorker | Error) => {
-    if (message instanceof Error) failure ??= message
-    for (const listener of listeners) listener(from, message)
-  }
-  const start = (index: number): Member => {
-    const { port1, port2 } = new MessageChannel()
-    const data: WorkerData = { shared, thread: index + 1, port: port2, v8Version }
-    const worker = spawn(data)
-    worker.on('message', (message: FromWorker) => hear(index, message))
-    worker.on('error', (error) => hear(index, error as Error))
-    worker.on('exit', (code) => {
-      if (!isClosing) hear(index, new Error(`The worker ended with code ${code}.`))
-    })
-    port1.unref()
-    return { worker, port: port1 }
-  }
-
-  /** The answers of all workers to something, in their order. */
-  function answers<T>(pick: (message: FromWorker) => T | undefined): Promise<readonly T[]> {
-    return new Promise((resolve, reject) => {
-      const found: T[] = []
-      let left = count
-      const listener = (from: number, message: FromWorker | Error) => {
-        if (message instanceof Error || message.kind === 'refused') {
-          listeners.delete(listener)
-          reject(message instanceof Error ? dead(message) : refused(message.reason))
-          return
-        }
-        const answer = pick(message)
-        if (answer === undefined) return
-        found[from] = answer
-        left -= 1
-        if (left > 0) return
-        listeners.delete(listener)
-        resolve(found)
-      }
-      listeners.add(listener)
-    })
-  }
-
   const ready = answers((message) =>
     message.kind === 'ready' ? { fusion: message.fusion, dot: message.dot } : undefined,
   )
-  const members = Array.from({ length: count }, (_, index) => start(index))
+  const members = Array.from({ length: count }, (_, index) =>
+    join(spawn, { shared, thread: index + 1, v8Version }, (message) => {
+      if (!isClosing || !(message instanceof Error)) hear(index, message)
+    }),
+  )
   const close = async () => {
     isClosing = true
     await Promise.all(members.map(({ worker }) => worker.terminate()))
@@ -93,7 +56,8 @@ export async function startPool(options: startPool.Options): Promise<Pool> {
     wake()
   }
   const expectAlive = () => {
-    if (failure) throw dead(failure)
+    const cause = failure()
+    if (cause) throw dead(cause)
     if (isClosing) throw new BackendError('The back end was closed: start it again.')
   }
   let ids = 0
@@ -136,6 +100,54 @@ export declare namespace startPool {
     /** For tests: how a worker is started. */
     spawn?: ((data: WorkerData) => Worker) | undefined
   }
+}
+
+/** Starts a worker, and hears what it says and that it dies. */
+function join(
+  spawn: (data: WorkerData) => Worker,
+  data: Omit<WorkerData, 'port'>,
+  hear: (message: FromWorker | Error) => void,
+): Member {
+  const { port1, port2 } = new MessageChannel()
+  const worker = spawn({ ...data, port: port2 })
+  worker.on('message', hear)
+  worker.on('error', (error) => hear(error as Error))
+  worker.on('exit', (code) => hear(new Error(`The worker ended with code ${code}.`)))
+  port1.unref()
+  return { worker, port: port1 }
+}
+
+/** Gathers what workers say. */
+function listen(count: number) {
+  const listeners = new Set<(from: number, message: FromWorker | Error) => void>()
+  let failure: Error | undefined
+  const hear = (from: number, message: FromWorker | Error) => {
+    if (message instanceof Error) failure ??= message
+    for (const listener of listeners) listener(from, message)
+  }
+  /** The answers of all workers to something, in their order. */
+  function answers<T>(pick: (message: FromWorker) => T | undefined): Promise<readonly T[]> {
+    return new Promise((resolve, reject) => {
+      const found: T[] = []
+      let left = count
+      const listener = (from: number, message: FromWorker | Error) => {
+        if (message instanceof Error || message.kind === 'refused') {
+          listeners.delete(listener)
+          reject(message instanceof Error ? dead(message) : refused(message.reason))
+          return
+        }
+        const answer = pick(message)
+        if (answer === undefined) return
+        found[from] = answer
+        left -= 1
+        if (left > 0) return
+        listeners.delete(listener)
+        resolve(found)
+      }
+      listeners.add(listener)
+    })
+  }
+  return { hear, answers, failure: () => failure }
 }
 
 /** Starts one worker of this back end. */

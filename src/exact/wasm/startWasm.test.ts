@@ -92,13 +92,13 @@ describe('startWasm', () => {
   })
 
   test('holds less memory than all values together', async () => {
-    let x: Tensor = input('batch', 'x', 'f32', [128, 128])
+    let x: Tensor = input('batch', 'x', 'f32', [256, 256])
     const batch = [x]
     for (let i = 0; i < 40; i++) x = Ops.sigmoid(contract(x, x))
     const graph = Graph.from({ state: [], batch, results: { x } })
     await using backend = await startWasm()
     await using executable = await backend.prepare(graph)
-    expect(executable.memoryBytes).toBeLessThan(8 * 128 * 128 * 4)
+    expect(executable.memoryBytes).toBeLessThan(8 * 256 * 256 * 4)
   })
 
   test('refuses what does not fit', async () => {
