@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import type { Clock } from '../runtime/Clock.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import { silentLogger } from '../runtime/silentLogger.ts'
@@ -45,13 +46,19 @@ export async function startDevnet(
 ): Promise<Devnet> {
   const { clock = systemClock(), logger = silentLogger(), ...rest } = options
   const binary = findAnvil()
-  if (binary !== undefined) return await startAnvil({ clock, logger, binary }, rest)
+  if (binary !== undefined && canRun(binary))
+    return await startAnvil({ clock, logger, binary }, rest)
   const { statePath } = rest
-  const reason = `npm has no anvil for ${process.platform} ${process.arch}`
+  const reason = `npm has no anvil that runs on ${process.platform} ${process.arch}`
   logger.warn({ reason }, 'Starting a chain inside this process instead; it is slower.')
   const { startEvm } = await import('./evm.ts')
   return await startEvm(
     { clock },
     { ...rest, ...(statePath === undefined ? {} : { statePath: `${statePath}l` }) },
   )
+}
+
+/** A binary for another C library is there and does not start. */
+function canRun(binary: string): boolean {
+  return spawnSync(binary, ['--version'], { stdio: 'ignore' }).status === 0
 }
