@@ -48,7 +48,7 @@ function ask<end>(deltas: AsyncGenerator<Completion.Delta, end, undefined>): Ask
 }
 
 async function arrives(asked: Asked<unknown>): Promise<boolean> {
-  for (let turn = 0; turn < turns && !asked.step && !asked.failed; turn++) await null
+  for (let turn = 0; turn < turns && !asked.step && !asked.failed; turn++) await Promise.resolve()
   return asked.step !== undefined
 }
 

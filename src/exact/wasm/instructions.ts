@@ -179,7 +179,6 @@ export const memory = {
 } as const
 
 export const drop = (value: Code): Code => [value, 0x1a]
-export const leave = (...values: readonly Code[]): Code => [values, 0x0f]
 export const trap: Code = [0x00]
 export const call = ({ index }: Function, ...operands: readonly Code[]): Code => [
   operands,
