@@ -28,18 +28,14 @@ export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> 
     throw new BackendError(`The back end runs 1 to ${mostThreads} threads, not ${threads}.`)
   const { aloneBelow = 4096, revectorize = isRevectorizing() } = options
   const own = probe(v8Version)
-  await using stack = new AsyncDisposableStack()
   const pool: Pool | undefined =
-    threads === 1
-      ? undefined
-      : stack.use(await startPool({ workers: threads - 1, v8Version, spawn }))
+    threads === 1 ? undefined : await startPool({ workers: threads - 1, v8Version, spawn })
   const machine = weakest([own, ...(pool?.machines ?? [])])
   const { fusion = machine.fusion } = options
   const best = kernelsFor({ fusion, dot: machine.dot }, revectorize)
   const { tile = best.tile, integerTile = best.integerTile, dot = best.dot } = options
   const kernels: Kernels = { tile, integerTile, dot }
   const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs, aloneBelow }
-  const owned = stack.move()
   return {
     name: nameOf(threads, fusion),
     async prepare(graph: Graph, { signal } = {}): Promise<Executable> {
@@ -47,7 +43,7 @@ export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> 
       const compiled = compile(graph, compileOptions)
       return startExecutable(graph, compiled, pool, signal)
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: async () => pool?.[Symbol.asyncDispose](),
   }
 }
 
