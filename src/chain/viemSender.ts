@@ -75,7 +75,10 @@ export function viemSender(
           suspectAt = clock.now() + suspectMs
           const last = attempts.at(-1)!
           if (await broadcaster.isForgotten(last))
-            attempts.push(await broadcaster.broadcast(call, gas, signal))
+            attempts.push(
+              (await broadcaster.sendAgain(last, signal)) ??
+                (await broadcaster.broadcast(call, gas, signal)),
+            )
           else await broadcaster.fillGapBefore(last, signal)
         }
       } catch (cause) {
@@ -120,7 +123,7 @@ export function viemSender(
   }
 }
 
-type Attempt = { readonly hash: Hex.Hex; readonly nonce: number }
+type Attempt = { readonly hash: Hex.Hex; readonly nonce: number; readonly raw: Hex.Hex }
 
 /** Signs and sends, one transaction at a time, so that each gets the next nonce. */
 function createBroadcaster(
@@ -153,7 +156,7 @@ function createBroadcaster(
           const hash = Hex.keccak256(Hex.toBytes(raw))
           await ask({ clock, signal }, () => sendRaw(client, raw))
           nextNonce = nonce + 1
-          return { hash, nonce }
+          return { hash, nonce, raw }
         } catch (cause) {
           nextNonce = undefined
           if (complains(cause, /insufficient funds/i))
@@ -170,6 +173,22 @@ function createBroadcaster(
         .catch((error: unknown) => orUndefined(error))
       if (!known) nextNonce = undefined
       return !known
+    },
+
+    /**
+     * Sends a forgotten transaction as it was, so that it cannot happen twice; undefined when its number
+     * has been used for something else, or its fees are too low by now.
+     */
+    async sendAgain(attempt: Attempt, signal?: AbortSignal): Promise<Attempt | undefined> {
+      await using _turn = await lock.take(signal)
+      if ((await countOf('latest')) > attempt.nonce) return undefined
+      try {
+        await sendRaw(client, attempt.raw)
+        return attempt
+      } catch (error) {
+        if (isUnreachable(error)) throw error
+        return undefined
+      }
     },
 
     /**
