@@ -38,6 +38,8 @@ type Row = {
   readonly kind: 'f32' | 'i8'
   readonly size: number
   readonly rates: ReadonlyMap<string, number>
+  /** Of the rates in one round, against OpenBLAS: neighbours meet the same machine. */
+  readonly ratio: (name: string) => number
 }
 
 async function measure(servers: ReadonlyMap<string, Server>): Promise<readonly Row[]> {
@@ -52,7 +54,10 @@ async function measure(servers: ReadonlyMap<string, Server>): Promise<readonly R
           if (round >= 0) samples.get(name)!.push(rate)
         }
       const rates = new Map([...samples].map(([name, each]) => [name, median(each)]))
-      rows.push({ kind, size, rates })
+      const limits = samples.get('OpenBLAS') ?? []
+      const ratio = (name: string) =>
+        median(samples.get(name)!.map((rate, round) => rate / limits[round]!))
+      rows.push({ kind, size, rates, ratio })
     }
   return rows
 }
@@ -66,13 +71,12 @@ function figures(rows: readonly Row[]): Figures {
   const all = rows.flatMap(({ kind, size, rates }) =>
     [...rates].map(([name, rate]) => [`${name} ${kind} ${size} Gops`, rate] as const),
   )
-  const large = rows.find(({ kind, size }) => kind === 'f32' && size === 1024)?.rates
-  const limit = large?.get('OpenBLAS')
-  if (limit === undefined) return Object.fromEntries(all)
+  const large = rows.find(({ kind, size }) => kind === 'f32' && size === 1024)
+  if (!large?.rates.has('OpenBLAS')) return Object.fromEntries(all)
   return {
     ...Object.fromEntries(all),
-    matmul1024RatioDefault: large!.get('wasm')! / limit,
-    matmul1024RatioRevectorize: large!.get('revectorize')! / limit,
+    matmul1024RatioDefault: large.ratio('wasm'),
+    matmul1024RatioRevectorize: large.ratio('revectorize'),
   }
 }
 
