@@ -31,7 +31,7 @@ export function validateCommand(): Command {
       run(options, async () => {
         await using stack = new AsyncDisposableStack()
         const party = stack.use(await joinNetwork('validator', options))
-        const { identity, chain, clock, random, logger, domain } = party
+        const { identity, clock, random, logger, domain } = party
         const network = await party.network()
         const path =
           options.model ??
@@ -41,13 +41,12 @@ export function validateCommand(): Command {
           }))
         const engine = stack.use(await llamaCppEngine({ path, threads: options.threads }))
         const store = party.store('validator')
-        const validator = stack.use(
+        stack.use(
           await startValidator(
             { identity, network, engine, store, clock, random, logger, domain },
             { rate: options.rate },
           ),
         )
-        void chain
         const [model] = engine.models
         if (options.json)
           console.log(
@@ -61,7 +60,6 @@ export function validateCommand(): Command {
           console.log(
             `Checking ${options.rate * 100} % of the jobs of ${model?.id} as ${identity.address}`,
           )
-        void validator
         await runUntilStopped(stack, options)
       }),
     )
