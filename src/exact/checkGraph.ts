@@ -59,6 +59,16 @@ function checkNext(
   })
 }
 
+/**
+ * Checks one op, as plain data, against the values that it reads by number.
+ *
+ * @param index what to call it in errors.
+ * @throws {MalformedGraphError} naming the op and the fix.
+ */
+export function checkNode(entry: unknown, index: string, values: readonly Typed[]): Node {
+  return nodeFrom(entry, index, values.map(valueOf))
+}
+
 function nodeFrom(entry: unknown, index: string, values: readonly Tensor.Tensor[]): Node {
   const node = record(entry, index)
   const given = record(node['op'], index)

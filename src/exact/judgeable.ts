@@ -103,7 +103,8 @@ export const kindNumbers: Readonly<Record<Op['kind'] | 'result', number>> = {
   result: 255,
 }
 
-type Leaf = {
+/** What a leaf holds, before it is written; a name stands among the attributes as its hash. */
+export type Leaf = {
   readonly kind: keyof typeof kindNumbers
   readonly dtype: DType
   readonly shape: Shape
@@ -112,7 +113,14 @@ type Leaf = {
   readonly program?: Program | undefined
 }
 
-function leafOf({ kind, attributes, read = [], program, ...value }: Leaf): Uint8Array {
+/** The bytes of a leaf. */
+export function leafOf({
+  kind,
+  attributes,
+  read = [],
+  program,
+  ...value
+}: Leaf): Uint8Array<ArrayBuffer> {
   const six = Array.from({ length: 6 }, (_, index) => attributes[index] ?? 0)
   const head = [kindNumbers[kind], ...typeWords(value), ...six, read.length]
   const inputs = read.flatMap(({ index, ...input }) => [index, ...typeWords(input)])
@@ -130,7 +138,8 @@ function typeWords({ dtype, shape }: { dtype: DType; shape: Shape }): number[] {
   return [dtypeNumbers[dtype], shape.length, ...sizes]
 }
 
-function attributesOf(op: Op): readonly number[] {
+/** The attributes of an op in order. */
+export function attributesOf(op: Op): readonly number[] {
   switch (op.kind) {
     case 'contract':
     case 'contract-i8':
