@@ -9,7 +9,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   protocol: ['runtime'],
   chain: ['protocol', 'runtime'],
   network: ['protocol', 'runtime'],
-  engine: ['protocol', 'runtime'],
+  engine: ['exact', 'protocol', 'runtime'],
   market: ['protocol', 'runtime'],
   settlement: ['chain', 'protocol', 'runtime'],
   provider: ['chain', 'engine', 'market', 'network', 'protocol', 'runtime'],
@@ -38,6 +38,7 @@ const owners: readonly (readonly [RegExp, RegExp])[] = [
   [/^node:sqlite$/, /^(runtime|indexer)\//],
   [/^(fastify|@fastify\/)/, /^(gateway|indexer)\//],
   [/^commander$/, /^cli\//],
+  [/^@huggingface\/tokenizers$/, /^exact\/Tokenizer\.ts$/],
 ]
 
 const inAdapters =
