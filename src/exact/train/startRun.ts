@@ -15,6 +15,8 @@ export type Run = AsyncDisposable & {
    * @throws {BatchError} when the batch does not fit.
    */
   step(batch: readonly Uint8Array[]): StepReport
+  /** A view of a state slot, which the next step overwrites. */
+  readState(index: number): Uint8Array
   /** A copy of the state, slot by slot. */
   state(): readonly Uint8Array[]
   /** Goes on from a state that `state` gave. */
@@ -60,6 +62,7 @@ export async function startRun(
       const [loss, gradientNorm, learningRate] = results.map((index) => float(values[index]!))
       return { step, loss: loss!, gradientNorm: gradientNorm!, learningRate: learningRate! }
     },
+    readState: (index) => executable.readState(index),
     state: () => graph.state.map((_, index) => executable.readState(index).slice()),
     restore(state) {
       if (state.length !== graph.state.length)
