@@ -37,7 +37,7 @@ const owners: readonly (readonly [RegExp, RegExp])[] = [
   [/^pino$/, /^runtime\/pinoLogger\.ts$/],
   [/^node:sqlite$/, /^(runtime|indexer)\//],
   [/^(fastify|@fastify\/)/, /^(gateway|indexer)\//],
-  [/^commander$/, /^cli\//],
+  [/^(commander|yaml)$/, /^cli\//],
   [/^@huggingface\/tokenizers$/, /^exact\/Tokenizer\.ts$/],
 ]
 
