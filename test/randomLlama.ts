@@ -3,7 +3,8 @@
  * The first dimension of its vectors is always large, so that its output row can rule out the token
  * that ends an answer.
  */
-import { encodeGguf } from '../src/engine/encodeGguf.ts'
+import { letters } from '../src/exact/weights/byteVocabulary.ts'
+import { encodeGguf } from '../src/exact/weights/encodeGguf.ts'
 import { seededRandom } from '../src/runtime/seededRandom.ts'
 
 export type Shape = {
@@ -22,10 +23,9 @@ export function randomLlama(shape: Shape = {}): Uint8Array {
   const random = seededRandom(seed)
   const heads = 4
   const size = width / heads
-  const bytes = Array.from({ length: 256 }, (_, byte) => letterOf(byte))
   const extra = Array.from({ length: extraTokens }, (_, i) => `<word-${i}>`)
-  const tokens = [...bytes, '<s>', '</s>', ...extra]
-  const matrix = (name: string, inputs: number, outputs: number): encodeGguf.Tensor => ({
+  const tokens = [...letters, '<s>', '</s>', ...extra]
+  const matrix = (name: string, inputs: number, outputs: number): encodeGguf.Floats => ({
     name,
     shape: [inputs, outputs],
     data: Float32Array.from(
@@ -33,12 +33,12 @@ export function randomLlama(shape: Shape = {}): Uint8Array {
       () => ((random.next() - 0.5) * 4) / Math.sqrt(inputs),
     ),
   })
-  const norm = (name: string): encodeGguf.Tensor => ({
+  const norm = (name: string): encodeGguf.Floats => ({
     name,
     shape: [width],
     data: new Float32Array(width).fill(1),
   })
-  const block = (index: number): encodeGguf.Tensor[] => {
+  const block = (index: number): encodeGguf.Floats[] => {
     const name = (part: string) => `blk.${index}.${part}.weight`
     return [
       norm(name('attn_norm')),
@@ -89,13 +89,4 @@ export function randomLlama(shape: Shape = {}): Uint8Array {
       output,
     ],
   })
-}
-
-/** GPT-2's letter for a byte; any 256 different letters would do, but decoding expects these. */
-function letterOf(byte: number): string {
-  const shown = (b: number) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174
-  if (shown(byte)) return String.fromCodePoint(byte)
-  return String.fromCodePoint(
-    256 + Array.from({ length: byte }, (_, b) => b).filter((b) => !shown(b)).length,
-  )
 }

@@ -6,7 +6,7 @@ import type * as Completion from '../protocol/Completion.ts'
 import { codeOf } from '../runtime/Errors.ts'
 import { collect } from './engineCompliance.ts'
 import { firstModel, projectTexts, writeFirstModel, type FirstModel } from './firstModel.ts'
-import * as Gguf from './Gguf.ts'
+import * as Gguf from '../exact/weights/Gguf.ts'
 import { llamaCppEngine } from './llamaCpp.ts'
 
 const texts = await projectTexts('.')

@@ -1,8 +1,9 @@
 import { glob, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { letters } from '../exact/weights/byteVocabulary.ts'
+import { encodeGguf } from '../exact/weights/encodeGguf.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import * as Hex from '../protocol/Hex.ts'
-import { encodeGguf } from './encodeGguf.ts'
 import {
   alphabetLimit,
   byteStatistics,
@@ -261,7 +262,6 @@ function output(statistics: ByteStatistics): encodeGguf.Tensor {
 }
 
 function metadataOf(statistics: ByteStatistics, size: number): encodeGguf.Entry[] {
-  const tokens = Array.from({ length: 256 }, (_, byte) => letterOf(byte))
   return [
     ['general.architecture', 'string', 'llama'],
     ['general.name', 'string', "Byte statistics of Weft's documents"],
@@ -292,8 +292,8 @@ function metadataOf(statistics: ByteStatistics, size: number): encodeGguf.Entry[
     ['llama.vocab_size', 'u32', vocabulary],
     ['tokenizer.ggml.model', 'string', 'gpt2'],
     ['tokenizer.ggml.pre', 'string', 'gpt-2'],
-    ['tokenizer.ggml.tokens', 'strings', [...tokens, '<s>', '</s>']],
-    ['tokenizer.ggml.token_type', 'i32s', [...tokens.map(() => 1), 3, 3]],
+    ['tokenizer.ggml.tokens', 'strings', [...letters, '<s>', '</s>']],
+    ['tokenizer.ggml.token_type', 'i32s', [...letters.map(() => 1), 3, 3]],
     ['tokenizer.ggml.merges', 'strings', []],
     ['tokenizer.ggml.bos_token_id', 'u32', startToken],
     ['tokenizer.ggml.eos_token_id', 'u32', endToken],
@@ -304,14 +304,6 @@ function metadataOf(statistics: ByteStatistics, size: number): encodeGguf.Entry[
       "{% for message in messages %}{{ message['content'] }} {% endfor %}",
     ],
   ]
-}
-
-/** The letter that stands for a byte in a byte-level vocabulary (GPT-2's `bytes_to_unicode`). */
-function letterOf(byte: number): string {
-  const shown = (b: number) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174
-  if (shown(byte)) return String.fromCodePoint(byte)
-  const hiddenBefore = Array.from({ length: byte }, (_, b) => b).filter((b) => !shown(b)).length
-  return String.fromCodePoint(256 + hiddenBefore)
 }
 
 /** Thrown when there is not enough text to count in. */

@@ -5,11 +5,10 @@
  * know of prices, leases or receipts: `provider/` and `verification/` do.
  */
 export * from './Engine.ts'
-export * as Gguf from './Gguf.ts'
-export { encodeGguf } from './encodeGguf.ts'
 export { firstModel, projectTexts, writeFirstModel, type FirstModel } from './firstModel.ts'
 export { buildOf, gpuFolder, llamaCppEngine, startLlama } from './llamaCpp.ts'
 export { memoryEngine } from './memoryEngine.ts'
 export { openaiEngine } from './openai.ts'
 export { detectGpus, detectHardware } from './hardware/detectHardware.ts'
+export { readGguf } from './readGguf.ts'
 export { parseNvidiaSmi, type Gpu } from './hardware/parseNvidiaSmi.ts'

@@ -13,6 +13,7 @@ import type {
   LlamaModel,
   Token,
 } from 'node-llama-cpp'
+import * as Gguf from '../exact/weights/Gguf.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import type * as Completion from '../protocol/Completion.ts'
 import type * as Hex from '../protocol/Hex.ts'
@@ -23,11 +24,11 @@ import {
   type CompletionEvent,
   type Engine,
 } from './Engine.ts'
-import * as Gguf from './Gguf.ts'
 import { chatPrompt } from './internal/chatPrompt.ts'
 import { slotPool } from './internal/slotPool.ts'
 import { sampleToken, type Candidate } from './internal/sampleToken.ts'
 import { textStream, type Piece } from './internal/textStream.ts'
+import { readGguf } from './readGguf.ts'
 
 /**
  * Runs a GGUF file with llama.cpp in this process.
@@ -43,7 +44,7 @@ import { textStream, type Piece } from './internal/textStream.ts'
  */
 export async function llamaCppEngine(options: llamaCppEngine.Options): Promise<Engine> {
   const { path, concurrency = 4, threads = availableParallelism() } = options
-  const header = await Gguf.read(path)
+  const header = await readGguf(path)
   if (header.tensors.length === 0 || Gguf.text(header, 'general.architecture') === undefined)
     throw new Gguf.InvalidError({ path, reason: 'it names no architecture or has no weights' })
 

@@ -1,4 +1,5 @@
 import { BaseError } from '../../runtime/Errors.ts'
+import { widen } from './halves.ts'
 
 /**
  * Weights in a safetensors file (https://huggingface.co/docs/safetensors): a JSON header with the place of
@@ -150,26 +151,7 @@ export function toF32({ name, dtype, bytes }: Tensor): Uint8Array {
   if (dtype === 'F32') return bytes.slice()
   if (dtype !== 'F16' && dtype !== 'BF16')
     throw invalid(`${quoted(name)} is ${dtype}: give weights as F32, F16 or BF16`)
-  const from = viewOf(bytes)
-  const result = new Uint8Array(bytes.byteLength * 2)
-  const to = viewOf(result)
-  for (let at = 0; at < bytes.byteLength; at += 2) {
-    const bits = from.getUint16(at, true)
-    to.setUint32(at * 2, dtype === 'BF16' ? bits << 16 : widened(bits), true)
-  }
-  return result
-}
-
-/** The f32 bits of a binary16. */
-function widened(half: number): number {
-  const sign = (half & 0x8000) << 16
-  const exponent = (half >>> 10) & 31
-  const fraction = half & 1023
-  if (exponent === 31) return sign | 0x7f800000 | (fraction << 13)
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13)
-  if (fraction === 0) return sign
-  const top = 31 - Math.clz32(fraction)
-  return sign | ((top + 103) << 23) | ((fraction << (23 - top)) & 0x7fffff)
+  return widen(dtype, bytes)
 }
 
 function entryOf(name: string, value: unknown, file: { start: number; fileBytes: number }): Entry {

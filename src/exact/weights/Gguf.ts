@@ -1,6 +1,8 @@
-import { open } from 'node:fs/promises'
-import { BaseError } from '../runtime/Errors.ts'
-import { fileTypes, tensorTypes } from './internal/ggmlTypes.ts'
+import { BaseError } from '../../runtime/Errors.ts'
+import type { ByteSource } from './ByteSource.ts'
+import { fileTypes, tensorTypes } from './ggmlTypes.ts'
+import { widen } from './halves.ts'
+import * as Q8 from './Q8.ts'
 
 /**
  * What a GGUF file says about itself before its weights
@@ -30,20 +32,14 @@ export type Tensor = {
  *
  * @throws {InvalidError} when it is not a GGUF file, cut short, or larger than any real header.
  */
-export async function read(path: string): Promise<Gguf> {
-  await using file = await open(path, 'r').catch((cause: unknown) => {
-    throw new InvalidError({ path, reason: 'the file cannot be opened', cause })
-  })
-  const { size } = await file.stat()
+export async function read(source: ByteSource): Promise<Gguf> {
+  const { byteLength: size } = source
   for (let bytes = 1 << 20; ; bytes *= 2) {
-    const head = Buffer.alloc(Math.min(bytes, size))
-    const { bytesRead } = await file.read(head, 0, head.length, 0)
-    if (bytesRead < head.length) throw new InvalidError({ path, reason: 'it shrinks while read' })
-    const result = attempt(head, size)
+    const result = attempt(await source.read(0, Math.min(bytes, size)), size)
     if (typeof result !== 'string') return result
-    const needsMore = result === headerEnds && head.length < size
+    const needsMore = result === headerEnds && bytes < size
     if (needsMore && bytes < limits.headerBytes) continue
-    throw new InvalidError({ path, reason: needsMore ? 'its header is too large' : result })
+    throw new InvalidError({ reason: needsMore ? 'its header is too large' : result })
   }
 }
 
@@ -55,7 +51,7 @@ export async function read(path: string): Promise<Gguf> {
 export function parse(head: Uint8Array, options: { fileBytes?: number } = {}): Gguf {
   const { fileBytes = head.byteLength } = options
   const result = attempt(head, fileBytes)
-  if (typeof result === 'string') throw new InvalidError({ path: '(bytes)', reason: result })
+  if (typeof result === 'string') throw new InvalidError({ reason: result })
   return result
 }
 
@@ -81,6 +77,34 @@ export function text(gguf: Gguf, key: string): string | undefined {
 export function number(gguf: Gguf, key: string): number | undefined {
   const value = gguf.metadata.get(key)
   return typeof value === 'number' ? value : undefined
+}
+
+/**
+ * Where a tensor's bytes lie.
+ *
+ * @throws {InvalidError} when its type is newer than our table.
+ */
+export function rangeOf({ name, type, shape, offset }: Tensor): { begin: number; end: number } {
+  const known = tensorTypes[type]
+  if (!known) throw new InvalidError({ reason: `${show(name)} is of the unknown type ${type}` })
+  return { begin: offset, end: offset + (product(shape) / known.block) * known.bytes }
+}
+
+/**
+ * The weights of a tensor as f32, which holds all of them exactly: as bytes, little-endian.
+ *
+ * @param bytes those of its range.
+ * @throws {InvalidError} when it is none of F32, F16, BF16 and Q8_0.
+ */
+export function toF32({ name, type }: Tensor, bytes: Uint8Array): Uint8Array {
+  const known = tensorTypes[type]?.name
+  if (known === 'F32') return bytes.slice()
+  if (known === 'F16' || known === 'BF16') return widen(known, bytes)
+  if (known === 'Q8_0') return Q8.dequantise(bytes)
+  const told = known ?? `of type ${type}`
+  throw new InvalidError({
+    reason: `${show(name)} is ${told}: only F32, F16, BF16 and Q8_0 are read`,
+  })
 }
 
 /** Sizes that no file in use reaches, so that a hostile one costs little. */
@@ -128,7 +152,19 @@ function parseHeader(head: Uint8Array, fileBytes: number): Gguf {
   const start = align(cursor.position(), alignment)
   const tensors = infos.map((info) => ({ ...info, offset: start + info.offset }))
   for (const tensor of tensors) checkBounds(tensor, alignment, start, fileBytes)
+  checkApart(tensors)
   return { version, metadata, tensors }
+}
+
+/** No name twice, no byte in two tensors. A type newer than our table has an unknown end. */
+function checkApart(tensors: readonly Tensor[]): void {
+  const names = new Set(tensors.map(({ name }) => name))
+  if (names.size < tensors.length) throw new HeaderError('two of its tensors have one name')
+  let end = 0
+  for (const tensor of tensors.toSorted((a, b) => a.offset - b.offset)) {
+    if (tensor.offset < end) throw new HeaderError(`tensor ${show(tensor.name)} overlaps another`)
+    end = tensorTypes[tensor.type] ? rangeOf(tensor).end : tensor.offset + 1
+  }
 }
 
 function tensorInfo(cursor: Cursor): Tensor {
@@ -240,14 +276,18 @@ class HeaderError extends Error {}
 export class InvalidError extends BaseError {
   override readonly code = 'Gguf.InvalidError'
 
-  constructor({ path, reason, cause }: { path: string; reason: string; cause?: unknown }) {
+  constructor({ path, reason, cause }: { path?: string; reason: string; cause?: unknown }) {
     super('The file is not a whole GGUF model.', {
       cause,
       metaMessages: [
-        `File: ${path}`,
+        ...(path === undefined ? [] : [`File: ${path}`]),
         `Reason: ${reason}`,
         'Fix: fetch the file again and compare its size and SHA-256 with where it came from.',
       ],
     })
+    this.reason = reason
   }
+
+  /** What is wrong with it. */
+  readonly reason: string
 }
