@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import * as z from 'zod/mini'
 import * as Completion from '../protocol/Completion.ts'
 import * as Json from '../protocol/Json.ts'
 import * as Receipt from '../protocol/Receipt.ts'
-import { BaseError } from '../runtime/Errors.ts'
 import { verifyReceipt } from '../verification/verifyReceipt.ts'
 import * as Home from './Home.ts'
 import { networkPath } from './joinNetwork.ts'
 import * as NetworkFile from './NetworkFile.ts'
+import { readBytes } from './readBytes.ts'
 import { run } from './run.ts'
 
 type VerifyOptions = {
@@ -58,26 +57,5 @@ async function verify(file: string, options: VerifyOptions): Promise<void> {
 }
 
 function read<type>(path: string, schema: z.ZodMiniType<type>, what: string): type {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(path)
-  } catch (cause) {
-    throw new FileError({ path, cause })
-  }
-  return Json.decode(schema, bytes, { what })
-}
-
-/** Thrown when a file named on the command line cannot be read. */
-class FileError extends BaseError {
-  override readonly code = 'Cli.FileError'
-
-  constructor({ path, cause }: { path: string; cause: unknown }) {
-    super('The file cannot be read.', {
-      cause,
-      metaMessages: [
-        `File: ${path}`,
-        `Reason: ${cause instanceof Error ? cause.message : String(cause)}`,
-      ],
-    })
-  }
+  return Json.decode(schema, readBytes(path), { what })
 }

@@ -16,12 +16,12 @@ import * as Transcendentals from './transcendentals.ts'
 export type Optimiser =
   | {
       readonly kind: 'adamw'
-      readonly beta1?: number
-      readonly beta2?: number
-      readonly epsilon?: number
-      readonly weightDecay?: number
+      readonly beta1?: number | undefined
+      readonly beta2?: number | undefined
+      readonly epsilon?: number | undefined
+      readonly weightDecay?: number | undefined
     }
-  | { readonly kind: 'sgd'; readonly momentum: number; readonly weightDecay?: number }
+  | { readonly kind: 'sgd'; readonly momentum: number; readonly weightDecay?: number | undefined }
 
 /**
  * The learning rate of each step, a part of the program: rises in a line over the warm-up, then stays,
@@ -29,8 +29,8 @@ export type Optimiser =
  */
 export type Schedule = {
   readonly rate: number
-  readonly warmupSteps?: number
-  readonly decay?: { readonly steps: number; readonly floor: number }
+  readonly warmupSteps?: number | undefined
+  readonly decay?: { readonly steps: number; readonly floor: number } | undefined
 }
 
 /**
@@ -191,7 +191,11 @@ function rateOf({ rate, warmupSteps = 0, decay }: Schedule): Program {
 function cosine(
   w: Writer,
   done: Register,
-  { rate, warmupSteps, decay: { steps, floor } }: Schedule & Required<Pick<Schedule, 'decay'>>,
+  {
+    rate,
+    warmupSteps,
+    decay: { steps, floor },
+  }: Schedule & { readonly decay: NonNullable<Schedule['decay']> },
 ): Register {
   const length = w.f32(Math.max(1, steps - (warmupSteps ?? 0)))
   const gone = w.div(w.max(w.sub(done, w.f32(warmupSteps ?? 0)), w.f32(0)), length)

@@ -49,7 +49,8 @@ export function write(
  * Reads a checkpoint of a run, and makes sure that it is one: that the run is the same and that the
  * tensors are those of the state root.
  *
- * @throws {CheckpointError} naming what differs.
+ * @throws {OtherRunError} naming what differs.
+ * @throws {CheckpointError} when it is damaged.
  * @throws {SafetensorsError} when the file is no safetensors.
  */
 export function read(
@@ -59,8 +60,7 @@ export function read(
   const { metadata, tensors } = Safetensors.read(file)
   const found = headOf(metadata)
   const differing = differences(found.origin, origin)
-  if (differing.length > 0)
-    throw new CheckpointError(`The checkpoint is of another run: its ${told(differing)}.`)
+  if (differing.length > 0) throw new OtherRunError(differing)
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
   const state = graph.state.map((slot) => stateOf(slot, byName.get(slot.name)))
   if (hashOf(StateRoot.from(graph.state, state)) !== found.stateRoot)
@@ -102,18 +102,29 @@ function stateOf(slot: NamedValue, tensor: Safetensors.Tensor | undefined): Uint
   return tensor.bytes
 }
 
-function told(differing: readonly string[]): string {
-  const list = differing.join(' and its ')
-  return `${list} ${differing.length > 1 ? 'differ' : 'differs'}`
-}
-
-/** Thrown when a checkpoint is damaged or of another run. */
+/** Thrown when a checkpoint is damaged, or none. */
 export class CheckpointError extends BaseError {
   override readonly code = 'Exact.CheckpointError'
 
   constructor(shortMessage: string) {
-    super(shortMessage, {
-      metaMessages: ['Go on with what the run was started with, or start another run elsewhere.'],
-    })
+    super(shortMessage)
+  }
+}
+
+/** Thrown when a checkpoint or a folder is of another run. */
+export class OtherRunError extends BaseError {
+  override readonly code = 'Exact.OtherRunError'
+
+  /** @param differing what `differences` named. */
+  constructor(differing: readonly string[], { what = 'The checkpoint' }: { what?: string } = {}) {
+    const list = differing.join(' and its ')
+    super(
+      `${what} is of another run: its ${list} ${differing.length > 1 ? 'differ' : 'differs'}.`,
+      {
+        metaMessages: [
+          'Fix: go on with what that run was started with, or start this one elsewhere.',
+        ],
+      },
+    )
   }
 }
