@@ -1,65 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title What one segment of one element of an op reads and gives.
-/// @notice `opLeaf` is a graph's leaf (`src/exact/SPEC.md` section 5), `docs/disputes.md` has the table of chains. A leaf
-/// that no graph has makes these functions revert, or answer something bounded; who disputes a graph has checked it.
+/// @title What one segment of one element of an op gives.
+/// @notice `op` is a graph's leaf (`src/exact/SPEC.md` section 5); `docs/disputes.md` has the table of chains.
 interface IExactJudge {
-    /// @notice A value's size, and the chain of each of its elements: `segments` that accumulate, one that finishes.
-    struct Shape {
-        uint64 byteLength;
-        uint8 elementBytes;
-        uint8 width;
-        uint32 segments;
-        /// @dev The accumulator before the first segment.
-        bytes initial;
-    }
+    /// @notice No op has this kind.
+    error NothingToJudge(uint256 kind);
+    error UnknownReduction(uint256 reduction);
+    error NoSuchSegment(uint256 segment, uint256 segments);
+    error WrongAccumulator(uint256 length, uint256 width);
 
-    /// @notice Where a read comes from: element `element` of value `value`, which starts at `offset` of the operands and
-    /// takes `elementBytes`. The rest are the words of the value's type: type, axes, six sizes.
-    struct Read {
-        uint32 value;
-        uint64 element;
-        uint256 offset;
-        uint8 elementBytes;
-        uint64 byteLength;
-        uint256[8] typeWords;
-    }
-
-    error UnknownKind(uint256 kind);
-    error MalformedLeaf(uint256 length);
-    error NoSuchElement(uint256 element);
-    error NoSuchSegment(uint256 segment);
-    error NoSuchRead(uint256 read);
-    error WrongAccumulator(uint256 length, uint256 expected);
-
-    /// @notice The size and the chains of the value that a leaf computes.
-    function shapeOf(bytes calldata opLeaf) external pure returns (Shape memory);
-
-    /// @notice The accumulator after a segment, or after the last the element's four bytes. Nothing (no bytes) when the
-    /// operands are not as long as what the segment reads.
-    function evaluate(
-        bytes calldata opLeaf,
-        uint256 element,
-        uint256 segment,
-        bytes calldata accIn,
-        bytes calldata operands
-    ) external pure returns (bytes memory accOut);
-
-    /// @notice Where read number `read` of a segment comes from. The operands say so too, where an index is among them.
-    function readOf(bytes calldata opLeaf, uint256 element, uint256 segment, uint256 read, bytes calldata operands)
+    /// @notice The accumulator after a segment of an element's chain; after the last, which finishes it, the element's
+    /// own four bytes.
+    /// @return fits whether the operands are as long as what the segment reads; if not, there is no result.
+    function segment(bytes calldata op, uint256 element, uint256 index, bytes calldata acc, bytes calldata operands)
         external
         pure
-        returns (Read memory);
+        returns (bool fits, bytes memory result);
 
-    /// @notice Which byte of the data an element of a batch slot is; `short` when the data has no whole row.
-    function drawOf(
-        bytes calldata slotLeaf,
-        uint256 element,
-        uint256 dataLength,
-        uint256 seed0,
-        uint256 seed1,
-        uint256 worker,
-        uint256 step
-    ) external pure returns (bool short, uint256 at);
+    /// @notice The chain of each element: segments that accumulate (one more finishes), bytes of an accumulator, and the
+    /// first of them.
+    function chainOf(bytes calldata op)
+        external
+        pure
+        returns (uint256 segments, uint256 width, bytes memory initial);
+
+    /// @notice Where a row of a step's batch begins in the data; `beginnings` is how many places it might.
+    function beginning(
+        uint32 seed0,
+        uint32 seed1,
+        uint32 worker,
+        uint32 step,
+        uint32 row,
+        uint64 beginnings
+    ) external pure returns (uint256);
 }
