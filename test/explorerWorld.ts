@@ -15,7 +15,8 @@ import * as Lease from '../src/protocol/Lease.ts'
 import * as Offer from '../src/protocol/Offer.ts'
 import * as Order from '../src/protocol/Order.ts'
 import * as Receipt from '../src/protocol/Receipt.ts'
-import * as TimelineEvent from '../src/protocol/TimelineEvent.ts'
+import * as Timeline from '../src/protocol/Timeline.ts'
+import type * as TimelineEvent from '../src/protocol/TimelineEvent.ts'
 import * as Verdict from '../src/protocol/Verdict.ts'
 import * as Voucher from '../src/protocol/Voucher.ts'
 import type { Clock } from '../src/runtime/Clock.ts'
@@ -77,8 +78,7 @@ export function explorerWorld(clock: Clock, { seed = 1 } = {}) {
     { detail = '', parent = Hex.zero }: { detail?: string; parent?: Hex.Hex } = {},
   ) => {
     const line = { by: by.identity.address, subject, id, code, detail, parent, at: clock.now() }
-    const signed = TimelineEvent.sign(domain, line, by.identity)
-    return say(topics.timeline, TimelineEvent.serialize(signed))
+    return say(topics.timeline, Timeline.serialize(Timeline.sign(domain, [line], by.identity)))
   }
 
   const offer = (provider: Party, changes: Partial<Offer.Offer> = {}) => {

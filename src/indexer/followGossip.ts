@@ -4,6 +4,7 @@ import type * as Hex from '../protocol/Hex.ts'
 import * as Identity from '../protocol/Identity.ts'
 import * as Offer from '../protocol/Offer.ts'
 import * as Receipt from '../protocol/Receipt.ts'
+import * as Timeline from '../protocol/Timeline.ts'
 import * as TimelineEvent from '../protocol/TimelineEvent.ts'
 import * as Verdict from '../protocol/Verdict.ts'
 import type { Listener, Network } from '../network/Network.ts'
@@ -22,10 +23,10 @@ export function followGossip(
   const { clock, database, network } = ports
   const { domain, messagesPerSecond, onChange, validators } = options
   const allowance = allowances(clock, messagesPerSecond)
-  const listen = (topic: string, write: (body: Uint8Array) => readonly Change[]) =>
+  const listen = (topic: string, write: (body: Uint8Array, from: string) => readonly Change[]) =>
     network.subscribe(
       topic,
-      guarded(ports, topic, allowance, (body) => onChange(write(body))),
+      guarded(ports, topic, allowance, (body, from) => onChange(write(body, from))),
     )
 
   const stack = new AsyncDisposableStack()
@@ -58,11 +59,14 @@ export function followGossip(
     }),
   )
   stack.use(
-    listen(topics.timeline, (body) => {
-      const signed = TimelineEvent.deserialize(body)
-      const line = TimelineEvent.verify(domain, signed)
-      assertLine(line, clock.now())
-      return tables.writeLine(database, TimelineEvent.hash(domain, line), signed)
+    listen(topics.timeline, (body, from) => {
+      const timeline = Timeline.deserialize(body)
+      // The first event is paid for by the message.
+      if (!timeline.events.slice(1).every(() => allowance(from)))
+        throw new RejectedError('the neighbour says more than it may')
+      const lines = Timeline.verify(domain, timeline)
+      for (const { event } of lines) assertLine(event, clock.now())
+      return lines.flatMap((line) => tables.writeLine(database, line))
     }),
   )
   return stack
@@ -84,12 +88,12 @@ function guarded(
   { logger }: followGossip.Ports,
   topic: string,
   allowance: (from: string) => boolean,
-  write: (body: Uint8Array) => void,
+  write: (body: Uint8Array, from: string) => void,
 ): Listener {
   return (body, { from }) => {
     if (!allowance(from)) return
     try {
-      write(body)
+      write(body, from)
     } catch (error) {
       if (!(error instanceof BaseError)) logger.error({ error, topic }, 'A message was not kept.')
       else logger.debug({ topic, from, code: codeOf(error) }, error.message)

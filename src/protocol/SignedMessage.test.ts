@@ -11,7 +11,6 @@ import * as Offer from './Offer.ts'
 import * as Order from './Order.ts'
 import * as Receipt from './Receipt.ts'
 import type { Definition } from './SignedMessage.ts'
-import * as TimelineEvent from './TimelineEvent.ts'
 import * as Verdict from './Verdict.ts'
 import * as Voucher from './Voucher.ts'
 
@@ -30,7 +29,6 @@ const messages = [
   message('Job', 'buyer', Job),
   message('Receipt', 'provider', Receipt),
   message('Verdict', 'validator', Verdict),
-  message('TimelineEvent', 'by', TimelineEvent),
 ]
 
 describe.each(messages)('$name', ({ name, types, signer: field, module }) => {

@@ -1,6 +1,8 @@
-import { define, type MessageOf } from './SignedMessage.ts'
+import type * as z from 'zod/mini'
+import { defineStruct, type MessageOf } from './SignedMessage.ts'
+import { schemaOf } from './internal/typedData.ts'
 
-/** One dated line in the timeline of an order, a lease, a job or a payment, signed by who saw it. */
+/** One dated line in the timeline of an order, a lease, a job or a payment; `Timeline` signs it. */
 export type TimelineEvent = MessageOf<typeof types, 'TimelineEvent'>
 
 /** EIP-712 types. */
@@ -45,8 +47,8 @@ export const codes = [
 ] as const
 export type Code = (typeof codes)[number]
 
-export const { schema, hash, sign, serialize, deserialize, verify } = define({
-  types,
-  name: 'TimelineEvent',
-  signer: 'by',
-})
+/** Parses an event. */
+export const schema = schemaOf(types, 'TimelineEvent') as unknown as z.ZodMiniType<TimelineEvent>
+
+/** The EIP-712 digest: the event's id. */
+export const { hash } = defineStruct({ types, name: 'TimelineEvent' })

@@ -3,7 +3,8 @@ import { identityOf, providerWorld } from '../../test/providerWorld.ts'
 import type { Network } from '../network/Network.ts'
 import * as Exchange from '../protocol/Exchange.ts'
 import * as Hex from '../protocol/Hex.ts'
-import * as TimelineEvent from '../protocol/TimelineEvent.ts'
+import * as Timeline from '../protocol/Timeline.ts'
+import type * as TimelineEvent from '../protocol/TimelineEvent.ts'
 import { silentLogger } from '../runtime/silentLogger.ts'
 import { createOutbox } from './Outbox.ts'
 
@@ -17,7 +18,8 @@ describe('createOutbox', () => {
     world.network
       .join(identityOf('listener').peerId)
       .subscribe(Exchange.topics.timeline, (body) => {
-        heard.push(TimelineEvent.verify(world.chain.domain, TimelineEvent.deserialize(body)))
+        const lines = Timeline.verify(world.chain.domain, Timeline.deserialize(body))
+        heard.push(...lines.map(({ event }) => event))
       })
     outbox.note({ subject: 'job', id: Hex.zero, code: 'job-start' })
     outbox.note({ subject: 'job', id: Hex.zero, code: 'job-delivered', detail: 'x'.repeat(999) })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { identityOf, providerWorld } from '../../test/providerWorld.ts'
 import * as Exchange from '../protocol/Exchange.ts'
-import * as TimelineEvent from '../protocol/TimelineEvent.ts'
+import * as Timeline from '../protocol/Timeline.ts'
 
 describe('reconcile', () => {
   test('forgets a lease that never came to the chain, once it cannot come any more', async () => {
@@ -84,8 +84,8 @@ describe('reconcile', () => {
     world.network
       .join(identityOf('listener').peerId)
       .subscribe(Exchange.topics.timeline, (body) => {
-        const { code, detail } = TimelineEvent.deserialize(body).message
-        if (code === 'payment-claimed') claims.push(detail)
+        for (const { code, detail } of Timeline.deserialize(body).events)
+          if (code === 'payment-claimed') claims.push(detail)
       })
     await using _ = await world.start({ reconcileIntervalMs: 1_000 })
     const { buyer, lease } = await world.readyLease()

@@ -6,7 +6,7 @@ import * as Exchange from '../protocol/Exchange.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import * as Offer from '../protocol/Offer.ts'
 import * as Receipt from '../protocol/Receipt.ts'
-import * as TimelineEvent from '../protocol/TimelineEvent.ts'
+import * as Timeline from '../protocol/Timeline.ts'
 
 describe('startProvider', () => {
   test('registers once, with its stake', async () => {
@@ -88,10 +88,12 @@ describe('startProvider', () => {
     const codes: string[] = []
     const listener = world.network.join(identityOf('listener').peerId)
     listener.subscribe(Exchange.topics.timeline, (body) => {
-      const event = TimelineEvent.verify(world.chain.domain, TimelineEvent.deserialize(body))
-      expect(event.by).toBe(world.provider.address)
-      expect(event.detail).not.toContain('weft')
-      codes.push(event.code)
+      const lines = Timeline.verify(world.chain.domain, Timeline.deserialize(body))
+      for (const { event } of lines) {
+        expect(event.by).toBe(world.provider.address)
+        expect(event.detail).not.toContain('weft')
+        codes.push(event.code)
+      }
     })
     await using _ = await world.start()
     const buyer = await world.buyer()

@@ -2,7 +2,8 @@ import * as Exchange from '../../protocol/Exchange.ts'
 import type * as Domain from '../../protocol/Domain.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
-import * as TimelineEvent from '../../protocol/TimelineEvent.ts'
+import * as Timelines from '../../protocol/Timeline.ts'
+import type * as TimelineEvent from '../../protocol/TimelineEvent.ts'
 import type { Network } from '../../network/Network.ts'
 import type { Clock } from '../../runtime/Clock.ts'
 import type { Background } from './background.ts'
@@ -32,9 +33,10 @@ export function createTimeline(ports: createTimeline.Ports, { limit = 1_000 } = 
     try {
       // Signing costs as much as what it tells of: it waits until the answer is out.
       await clock.sleep(gatherMs, { signal: background.signal }).catch(() => {})
-      for (let event = waiting.shift(); event; event = waiting.shift()) {
-        const signed = TimelineEvent.sign(domain, event, identity)
-        await network.publish(Exchange.topics.timeline, TimelineEvent.serialize(signed))
+      while (waiting.length > 0) {
+        const events = waiting.splice(0, Timelines.eventsLimit)
+        const signed = Timelines.sign(domain, events, identity)
+        await network.publish(Exchange.topics.timeline, Timelines.serialize(signed))
       }
     } finally {
       publishing = false

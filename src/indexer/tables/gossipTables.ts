@@ -4,6 +4,7 @@ import type * as Hex from '../../protocol/Hex.ts'
 import type * as Offer from '../../protocol/Offer.ts'
 import type * as Receipt from '../../protocol/Receipt.ts'
 import type { Signed } from '../../protocol/SignedMessage.ts'
+import type * as Timeline from '../../protocol/Timeline.ts'
 import type * as TimelineEvent from '../../protocol/TimelineEvent.ts'
 import type * as Verdict from '../../protocol/Verdict.ts'
 import type { Change } from '../Api.ts'
@@ -128,10 +129,8 @@ export function writeVerdict(
 
 export function writeLine(
   database: Database,
-  id: Hex.Hex,
-  signed: Signed<TimelineEvent.TimelineEvent>,
+  { id, event: line, statement }: Timeline.Line,
 ): readonly Change[] {
-  const line = signed.message
   return database.transaction(() => {
     const changed = database.run(
       `INSERT INTO timeline
@@ -145,7 +144,11 @@ export function writeLine(
       line.detail,
       line.parent,
       line.at,
-      Json.stringify(signed),
+      Json.stringify({
+        message: line,
+        among: statement.message.events,
+        signature: statement.signature,
+      }),
     )
     return changed === 0 ? [] : consequences(database, line)
   })
