@@ -1,7 +1,12 @@
+import type { Node } from '../Graph.ts'
 import type { Code } from './assemble.ts'
 
 /** A part of a step that threads do side by side, each its own units, without hearing of each other. */
 export type Stage = {
+  /** The kind of op it is of, or `pack` and `copy`: what products and the next state need beside that. */
+  readonly what: Node['op']['kind'] | 'pack' | 'copy'
+  /** The op of the graph that it is of, or the first of them; undefined for copies at the end. */
+  readonly op?: number | undefined
   readonly units: number
   /** Units of each thread; all of them when one thread does it alone. */
   readonly perThread: number

@@ -31,6 +31,9 @@ export type Signature = {
   readonly exported?: string
 }
 
+/** A function of JavaScript that the module calls as `env.NAME`. */
+export type Import = { readonly name: string; readonly parameters: readonly Type[] }
+
 export type Pages = { readonly pages: number; readonly shared: boolean }
 
 /** A module that grows, function by function. */
@@ -43,7 +46,7 @@ export type Assembler = {
 }
 
 /**
- * Begins a module that imports `env.memory`.
+ * Begins a module that imports `env.memory`, and functions, which are its first ones in that order.
  *
  * @example
  * ```ts
@@ -53,14 +56,16 @@ export type Assembler = {
  * new WebAssembly.Module(module.bytes({ pages: 1, shared: false }))
  * ```
  */
-export function startModule(): Assembler {
+export function startModule(imports: readonly Import[] = []): Assembler {
   const types = new Map<string, number>()
   const typeBytes: Code[] = []
   const functions: { readonly type: number; readonly body: Code }[] = []
   const exported: Code[] = []
   const known = new Map<string, Function>()
+  const importBytes = () =>
+    imports.map((each) => [text('env'), text(each.name), 0x00, unsigned(typeIndex(each))])
 
-  const typeIndex = ({ parameters, results = [] }: Signature) => {
+  const typeIndex = ({ parameters, results = [] }: Omit<Signature, 'exported'>) => {
     const key = `${parameters.join()}:${results.join()}`
     const found = types.get(key)
     if (found !== undefined) return found
@@ -72,15 +77,15 @@ export function startModule(): Assembler {
   return {
     define(signature, body) {
       const locals: Type[] = []
-      const count = signature.parameters.length
+      const first = signature.parameters.length
       const code = body({
         parameters: signature.parameters.map((_, index) => local(index)),
-        local: (type) => local(count + locals.push(type) - 1),
+        local: (type) => local(first + locals.push(type) - 1),
       })
       const content = flatten([declarations(locals), code, 0x0b])
-      const index =
-        functions.push({ type: typeIndex(signature), body: [unsigned(content.length), content] }) -
-        1
+      const type = typeIndex(signature)
+      const count = functions.push({ type, body: [unsigned(content.length), content] })
+      const index = imports.length + count - 1
       if (signature.exported) exported.push([text(signature.exported), 0x00, unsigned(index)])
       return { index }
     },
@@ -91,11 +96,12 @@ export function startModule(): Assembler {
     },
     bytes({ pages, shared }) {
       const limit = [shared ? 0x03 : 0x01, unsigned(pages), unsigned(pages)]
+      const imported = [...importBytes(), [text('env'), text('memory'), 0x02, limit]]
       return Uint8Array.from(
         flatten([
           [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
           section(1, typeBytes),
-          section(2, [[text('env'), text('memory'), 0x02, limit]]),
+          section(2, imported),
           section(
             3,
             functions.map(({ type }) => unsigned(type)),

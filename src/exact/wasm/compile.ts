@@ -1,5 +1,5 @@
 import { type Graph, type Node, valueOf } from '../Graph.ts'
-import { type Code, type Function, startModule } from './assemble.ts'
+import { type Code, type Function, type Local, startModule } from './assemble.ts'
 import { barrier, control } from './barrier.ts'
 import type { Compilation } from './Compilation.ts'
 import { call, i32, least, memory, one, when } from './instructions.ts'
@@ -9,6 +9,7 @@ import { panelBytes } from './productStages.ts'
 import { laneBytes } from './reduce.ts'
 import { type Access, mustWait, type Stage } from './Stage.ts'
 import type { ConstantPanels, Placed, Rooms } from './places.ts'
+import { markImport } from './StageTimes.ts'
 import { stagesOf } from './stagesOf.ts'
 
 /** A graph as a module, and where its values stand in the memory it imports. */
@@ -27,6 +28,8 @@ export type Compiled = {
   readonly packedSlots: ReadonlySet<number>
   /** Whether any stage is divided between threads. */
   readonly isParallel: boolean
+  /** All stages, in the order of the numbers that a module with a stopwatch marks them by. */
+  readonly stages: readonly Stage[]
 }
 
 export type Range = { readonly at: number; readonly bytes: number }
@@ -34,6 +37,8 @@ export type Range = { readonly at: number; readonly bytes: number }
 export type CompileOptions = Pick<Compilation, 'fusion' | 'kernels' | 'threads' | 'aloneBelow'> & {
   /** How long threads wait for each other. */
   readonly stallMs: number
+  /** Whether the module calls `env.mark` with the number of each stage that begins. */
+  readonly isTimed: boolean
 }
 
 const pageBytes = 65_536
@@ -42,8 +47,8 @@ const stagesPerFunction = 64
 
 /** Writes the module that runs a graph, and plans its memory. */
 export function compile(graph: Graph, options: CompileOptions): Compiled {
-  const { fusion, kernels, threads, stallMs, aloneBelow } = options
-  const module = startModule()
+  const { fusion, kernels, threads, stallMs, aloneBelow, isTimed } = options
+  const module = startModule(isTimed ? [markImport] : [])
   const { masksAt, constantAt, words, end } = constantsOf(graph)
   const places = { masksAt, constantAt }
   const compilation: Compilation = { module, fusion, kernels, threads, aloneBelow, ...places }
@@ -66,8 +71,8 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
     ({ units, perThread }) => perThread < units,
   )
   if (threads > 1 && !isParallel) return compile(graph, { ...options, threads: 1 })
-  const copies = planned.copies.map(copyStage)
-  defineStep(compilation, { packing: constant.stages, stages: [...stages, ...copies], stallMs })
+  const all = [...stages, ...planned.copies.map(copyStage)]
+  defineStep(compilation, { packing: constant.stages, stages: all, stallMs, isTimed })
   const pages = Math.ceil(constant.top() / pageBytes)
   const shared = threads > 1
   return {
@@ -80,6 +85,7 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
     constantFlags,
     packedSlots: constantSlots(graph),
     isParallel,
+    stages: [...constant.stages, ...all],
   }
 }
 
@@ -159,16 +165,18 @@ function planStages(
   return order.flatMap((op) => {
     const node = graph.ops[op]!
     const flagAt = flagsAt + 4 * (node.op.kind === 'contract-i8' ? flags++ : 0)
-    return stagesOf(compilation, node, {
+    const stages = stagesOf(compilation, node, {
       inputs: node.inputs.map(placed),
       out: placed(first + op),
       rooms: { ...places, flagAt, scratchAt: scratch.get(op) ?? 0 },
     })
+    return stages.map((stage) => ({ ...stage, op }))
   })
 }
 
 function copyStage({ to, from, bytes }: Copy): Stage {
   return {
+    what: 'copy',
     units: 1,
     perThread: 1,
     run: (begin, end) =>
@@ -185,13 +193,20 @@ type Step = {
   readonly packing: readonly Stage[]
   readonly stages: readonly Stage[]
   readonly stallMs: number
+  readonly isTimed: boolean
 }
 
 /** The exported function: all stages, and a meeting wherever one has to wait for another. */
-function defineStep(compilation: Compilation, { packing, stages, stallMs }: Step): void {
+function defineStep(compilation: Compilation, step: Step): void {
+  const { packing, stages, stallMs, isTimed } = step
   const meet = compilation.threads > 1 ? call(barrier(compilation, stallMs)) : []
-  const packs = sequence(compilation, packing, meet)
-  const all = sequence(compilation, stages, meet)
+  const mark = (thread: Local, stage: number) =>
+    isTimed ? when(i32.eqz(thread.get), call(marking, i32.const(stage))) : []
+  const packs = sequence(compilation, packing, { meet, mark })
+  const all = sequence(compilation, stages, {
+    meet,
+    mark: (thread, stage) => mark(thread, packing.length + stage),
+  })
   compilation.module.define(
     { parameters: ['i32'], exported: 'step' },
     ({ parameters: [thread] }) => {
@@ -201,16 +216,20 @@ function defineStep(compilation: Compilation, { packing, stages, stallMs }: Step
         packing.length > 0 ? when(i32.load(i32.const(control.changed)), [run(packs), meet]) : [],
         run(all),
         meet,
+        mark(thread!, packing.length + stages.length),
       ]
     },
   )
 }
 
+/** The function of JavaScript that a module with a stopwatch imports first. */
+const marking: Function = { index: 0 }
+
 /** Stages in functions of some each. */
 function sequence(
   compilation: Compilation,
   stages: readonly Stage[],
-  meet: Code,
+  { meet, mark }: { meet: Code; mark: (thread: Local, stage: number) => Code },
 ): readonly Function[] {
   const { module, threads } = compilation
   const functions: Function[] = []
@@ -219,7 +238,7 @@ function sequence(
     const some = stages.slice(first, first + stagesPerFunction)
     const define = module.define({ parameters: ['i32'] }, ({ parameters: [thread], local }) => {
       const [begin, end] = [local('i32'), local('i32')]
-      return some.map(({ units, perThread, accesses, run }) => {
+      return some.map(({ units, perThread, accesses, run }, index) => {
         const waits = mustWait(since, accesses)
         if (waits) since = []
         since.push(...accesses)
@@ -227,6 +246,7 @@ function sequence(
           least(i32.mul(number, i32.const(perThread)), i32.const(units))
         return [
           waits ? meet : [],
+          mark(thread!, first + index),
           threads === 1
             ? run(i32.const(0), i32.const(units), i32.const(0))
             : [

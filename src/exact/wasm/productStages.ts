@@ -173,6 +173,7 @@ function packStage(
   const given = numbers(b.at, stepLine, stepK, n, k, batch, packed.at, packed.flagAt)
   const isSpare = kind === 'i16' && compilation.kernels.dot !== 'i16'
   return {
+    what: 'pack',
     units,
     perThread: share(compilation, { units, work: units * width * k }),
     run: (begin, end) => {
@@ -213,6 +214,7 @@ function rowsStage(
   const own =
     layout.a.stepLine === k * (a.dtype === 'i8' ? 1 : 4) ? perThread * layout.a.stepLine : undefined
   return {
+    what: kind === 'f32' ? 'contract' : 'contract-i8',
     units,
     perThread,
     run: (begin, end, thread) => call(run, ...operands, workOf(rooms, thread), begin, end),

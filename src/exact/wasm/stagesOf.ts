@@ -19,6 +19,7 @@ export function stagesOf(
   { op }: Node,
   { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
 ): readonly Stage[] {
+  const what = op.kind
   switch (op.kind) {
     case 'map':
       return [mapStage(compilation, op, inputs, out)]
@@ -32,17 +33,17 @@ export function stagesOf(
     case 'transpose': {
       const own = strides(inputs[0]!.shape)
       const back = op.permutation.map((axis) => own[axis]!)
-      return [copyStage(compilation, { from: inputs[0]!, to: out, shape: out.shape, back })]
+      return [copyStage(compilation, { from: inputs[0]!, to: out, shape: out.shape, back, what })]
     }
     case 'slice': {
       const back = strides(inputs[0]!.shape)
       const skipped = op.starts.reduce((sum, start, axis) => sum + start * back[axis]!, 0)
       const from = { ...inputs[0]!, at: inputs[0]!.at + skipped * widthOf(out) }
-      return [copyStage(compilation, { from, to: out, shape: out.shape, back })]
+      return [copyStage(compilation, { from, to: out, shape: out.shape, back, what })]
     }
     case 'broadcast': {
       const back = broadcastStrides(inputs[0]!.shape, out.shape)
-      return [copyStage(compilation, { from: inputs[0]!, to: out, shape: out.shape, back })]
+      return [copyStage(compilation, { from: inputs[0]!, to: out, shape: out.shape, back, what })]
     }
     case 'concat':
       return concatStages(compilation, op.axis, inputs, out)
@@ -91,6 +92,7 @@ function mapStage(
   const run = mapFunction(compilation, { program, dtype: out.dtype, loops })
   const isOwn = ({ shape }: Placed) => elements(shape) === elements(out.shape)
   return stage(run, [out.at, ...inputs.map(({ at }) => at)], {
+    what: 'map',
     units,
     perThread,
     accesses: [
@@ -128,6 +130,7 @@ function reduceStage(
   if (inner === 1) {
     const perThread = shareRows(compilation, outer, work)
     return stage(reduceRows(compilation, of), [out.at, x.at, k], {
+      what: 'reduce',
       units: outer,
       perThread,
       accesses: [access('write', out, perThread * 4), access('read', x, perThread * k * 4)],
@@ -137,6 +140,7 @@ function reduceStage(
   const units = outer * blocks
   const run = reduceColumns(compilation, of)
   return {
+    what: 'reduce',
     units,
     perThread: share(compilation, { units, work }),
     run: (begin, end, thread) =>
@@ -151,14 +155,16 @@ type Copied = {
   /** What is copied, and the strides it is read with; it is written with those of `to`. */
   readonly shape: Shape
   readonly back: readonly number[]
+  readonly what: Stage['what']
 }
 
-function copyStage(compilation: Compilation, { from, to, shape, back }: Copied): Stage {
+function copyStage(compilation: Compilation, { from, to, shape, back, what }: Copied): Stage {
   const loops = loopsOver(shape, [strides(to.shape), back])
   const width = widthOf(to)
   const isWhole = elements(shape) === elements(to.shape)
   const { units, perThread, own } = division(compilation, shape, loops)
   return stage(copyFunction(compilation, { loops, width }), [to.at, from.at], {
+    what,
     units,
     perThread,
     accesses: [access('write', to, isWhole ? own * width : undefined), access('read', from)],
@@ -176,7 +182,13 @@ function concatStages(
   return inputs.map((from) => {
     const to = { ...out, at }
     at += step * from.shape[axis]!
-    const made = copyStage(compilation, { from, to, shape: from.shape, back: strides(from.shape) })
+    const made = copyStage(compilation, {
+      from,
+      to,
+      shape: from.shape,
+      back: strides(from.shape),
+      what: 'concat',
+    })
     const [, read] = made.accesses as [Access, Access]
     // Parts lie between each other, so that none of them waits for another.
     return { ...made, accesses: [{ ...access('write', out), ownBytes: 0 }, read] }
@@ -192,6 +204,7 @@ function gatherStage(compilation: Compilation, inputs: readonly Placed[], out: P
     gatherFunction(compilation),
     [out.at, table.at, indices.at, table.shape[0]!, rowBytes],
     {
+      what: 'gather',
       units,
       perThread,
       accesses: [
@@ -222,12 +235,14 @@ function placeStages(
             to: out,
             shape: out.shape,
             back: strides(out.shape),
+            what: 'place',
           }),
         ]
   const placed = stage(
     placeFunction(compilation),
     [out.at, update.at, index.at, size, update.shape[axis]!, rowBytes],
     {
+      what: 'place',
       units,
       perThread: share(compilation, { units, work: elements(update.shape) }),
       accesses: [access('write', out), access('read', update), access('read', index)],
@@ -243,6 +258,7 @@ function scatterAddStage(compilation: Compilation, inputs: readonly Placed[], ou
   const positions = elements(indices.shape)
   const row = elements(out.shape.slice(1))
   return stage(scatterAddFunction(compilation), [out.at, updates.at, indices.at, positions, row], {
+    what: 'scatter-add',
     units,
     perThread,
     accesses: [
@@ -263,6 +279,7 @@ function philoxStage(
   const size = elements(out.shape)
   const units = Math.ceil(size / 4)
   return stage(philoxFunction(compilation), [out.at, seed.at, step.at, stream, size], {
+    what: 'philox',
     units,
     perThread: share(compilation, { units, work: size * 16 }),
     accesses: [access('write', out), access('read', seed), access('read', step)],

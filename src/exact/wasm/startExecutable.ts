@@ -4,21 +4,29 @@ import { byteLength } from '../Tensor.ts'
 import { control } from './barrier.ts'
 import type { Compiled } from './compile.ts'
 import type { Loaded, Pool } from './startPool.ts'
+import { type StageTimes, startStopwatch } from './StageTimes.ts'
+
+/** An executable of this back end. */
+export type WasmExecutable = Executable & {
+  /** How long each stage took in all steps so far; empty unless the back end was given a clock. */
+  readonly stageTimes: () => StageTimes
+}
 
 /** Puts a compiled graph into memory, in all threads that will run it. */
 export async function startExecutable(
   graph: Graph,
   compiled: Compiled,
-  pool: Pool | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Executable> {
+  { pool, signal, now }: startExecutable.Options,
+): Promise<WasmExecutable> {
   const { pages, shared, plan } = compiled
   const memory = allocate(pages, shared)
   const bytes = new Uint8Array(memory.buffer)
   const words = new Int32Array(memory.buffer)
   for (const [address, word] of compiled.words) words[address / 4] = word
   const module = await WebAssembly.compile(compiled.code)
-  const instance = await WebAssembly.instantiate(module, { env: { memory } })
+  const stopwatch = now && startStopwatch(compiled.stages, now)
+  const env = { memory, ...(stopwatch ? { mark: stopwatch.mark } : {}) }
+  const instance = await WebAssembly.instantiate(module, { env })
   const run = instance.exports['step'] as (thread: number) => void
   const team = compiled.isParallel ? await pool?.load(module, memory) : undefined
   signal?.throwIfAborted()
@@ -63,6 +71,7 @@ export async function startExecutable(
       words[changed] = 0
       return results
     },
+    stageTimes: () => stopwatch?.times() ?? [],
     readState: slotAt,
     writeState(index, value) {
       const slot = slotAt(index)
@@ -75,6 +84,15 @@ export async function startExecutable(
       team?.drop()
       return Promise.resolve()
     },
+  }
+}
+
+export declare namespace startExecutable {
+  type Options = {
+    pool: Pool | undefined
+    signal: AbortSignal | undefined
+    /** A clock in milliseconds, when stages are to be timed. */
+    now: (() => number) | undefined
   }
 }
 

@@ -1,14 +1,17 @@
-import { type Backend, BackendError, type Executable } from '../Backend.ts'
+import { type Backend, BackendError, type PrepareOptions } from '../Backend.ts'
 import type { Graph } from '../Graph.ts'
 import type { Fusion } from './arithmetic.ts'
 import type { Kernels, Tile } from './Compilation.ts'
 import { compile, type CompileOptions } from './compile.ts'
 import { type Machine, probe, kernelsFor } from './Machine.ts'
-import { startExecutable } from './startExecutable.ts'
+import { startExecutable, type WasmExecutable } from './startExecutable.ts'
 import { type Pool, startPool } from './startPool.ts'
 
 /** The back end in WebAssembly, and its threads. Dispose of it when its executables are not needed any more. */
-export type Wasm = Backend & AsyncDisposable
+export type Wasm = AsyncDisposable &
+  Omit<Backend, 'prepare'> & {
+    prepare(graph: Graph, options?: PrepareOptions): Promise<WasmExecutable>
+  }
 
 /**
  * Starts the WebAssembly back end: tries what the machine can do in every thread, and then gives the
@@ -23,7 +26,7 @@ export type Wasm = Backend & AsyncDisposable
  * @throws {BackendError} when a worker cannot start.
  */
 export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> {
-  const { threads = 1, stallMs = 60_000, v8Version = process.versions.v8, spawn } = options
+  const { threads = 1, stallMs = 60_000, v8Version = process.versions.v8, spawn, now } = options
   if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)
     throw new BackendError(`The back end runs 1 to ${mostThreads} threads, not ${threads}.`)
   const { aloneBelow = 4096, revectorize = isRevectorizing() } = options
@@ -35,13 +38,14 @@ export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> 
   const best = kernelsFor({ fusion, dot: machine.dot }, revectorize)
   const { tile = best.tile, integerTile = best.integerTile, dot = best.dot } = options
   const kernels: Kernels = { tile, integerTile, dot }
-  const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs, aloneBelow }
+  const isTimed = now !== undefined
+  const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs, aloneBelow, isTimed }
   return {
     name: nameOf(threads, fusion),
-    async prepare(graph: Graph, { signal } = {}): Promise<Executable> {
+    async prepare(graph, { signal } = {}) {
       signal?.throwIfAborted()
       const compiled = compile(graph, compileOptions)
-      return startExecutable(graph, compiled, pool, signal)
+      return startExecutable(graph, compiled, { pool, signal, now })
     },
     [Symbol.asyncDispose]: async () => pool?.[Symbol.asyncDispose](),
   }
@@ -67,6 +71,8 @@ export declare namespace startWasm {
     tile?: Tile | undefined
     integerTile?: Tile | undefined
     v8Version?: string | undefined
+    /** A clock in milliseconds: executables then time their stages (`stageTimes`), which costs a little. */
+    now?: (() => number) | undefined
     /** For tests: how a worker is started. */
     spawn?: startPool.Options['spawn']
   }
