@@ -1,0 +1,158 @@
+import { hashRows, sha256 } from '../../exact/commit/sha256.ts'
+
+/**
+ * Walks the trees of `src/exact/commit/merkle.ts` from the root down, several levels at a time. Level 0 are
+ * the leaf hashes; a node that has no sibling moves up unchanged.
+ */
+
+/** The level of the root above `count` leaves. */
+export function depth(count: number): number {
+  let level = 0
+  for (let size = count; size > 1; size = Math.ceil(size / 2)) level++
+  return level
+}
+
+/** How many nodes a level has. */
+export function sizeOf(count: number, level: number): number {
+  return Math.ceil(count / 2 ** level)
+}
+
+/** How many levels a reveal under a node of this level goes down. */
+export function stride(level: number): number {
+  if (level <= 5) return level
+  return level % 4 === 0 ? 4 : 5
+}
+
+/** Which nodes a reveal shows: `from` to before `to` of a level. */
+export type Span = { readonly level: number; readonly from: number; readonly to: number }
+
+/** What a reveal under a node must show, in a tree of `count` leaves. */
+export function spanUnder({ level, index, count }: At): Span {
+  const down = stride(level)
+  const size = sizeOf(count, level - down)
+  const to = Math.min((index + 1) * 2 ** down, size)
+  return { level: level - down, from: index * 2 ** down, to }
+}
+
+export type At = { readonly level: number; readonly index: number; readonly count: number }
+
+/** The node above nodes that stand side by side, the first at a place that is a multiple of their whole number. */
+export function fold(nodes: readonly Uint8Array[]): Uint8Array {
+  if (nodes.length === 0) return sha256(new Uint8Array(0))
+  let level = nodes
+  while (level.length > 1) level = levelAbove(level)
+  return level[0]!
+}
+
+/** The siblings that prove one of some nodes under the node above them, bottom up. */
+export function siblingsOf(nodes: readonly Uint8Array[], child: number): readonly Uint8Array[] {
+  const siblings: Uint8Array[] = []
+  for (let [level, at] = [nodes, child]; level.length > 1; level = levelAbove(level), at >>>= 1) {
+    const sibling = level[at ^ 1]
+    if (sibling) siblings.push(sibling)
+  }
+  return siblings
+}
+
+/** The node above `count` nodes of which number `child` is `node`; undefined when the siblings do not fit. */
+export function climb(
+  node: Uint8Array,
+  siblings: readonly Uint8Array[],
+  { child, count }: { child: number; count: number },
+): Uint8Array | undefined {
+  if (child < 0 || child >= count) return undefined
+  let hash = node
+  let used = 0
+  for (let [at, size] = [child, count]; size > 1; at = Math.floor(at / 2), size = sizeOf(size, 1)) {
+    const isRight = at % 2 === 1
+    if (!isRight && at === size - 1) continue
+    const sibling = siblings[used++]
+    if (!sibling) return undefined
+    hash = isRight ? nodeOf(sibling, hash) : nodeOf(hash, sibling)
+  }
+  return used === siblings.length ? hash : undefined
+}
+
+/** The leaf hashes of a tree, wherever they come from: `from` to before `to`, 32 bytes each, in new memory. */
+export type Leaves = {
+  readonly count: number
+  hashes(from: number, to: number): Uint8Array
+}
+
+/** Nodes of a level, computed from the leaves in memory that does not grow with them. */
+export function nodesIn(leaves: Leaves, { level, from, to }: Span): readonly Uint8Array[] {
+  return Array.from({ length: to - from }, (_, at) => nodeIn(leaves, level, from + at))
+}
+
+function nodeIn(leaves: Leaves, level: number, index: number): Uint8Array {
+  if (level <= chunkLevel) {
+    const from = index * 2 ** level
+    const to = Math.min(from + 2 ** level, leaves.count)
+    return foldInPlace(leaves.hashes(from, to), to - from)
+  }
+  const left = nodeIn(leaves, level - 1, index * 2)
+  if (index * 2 + 1 >= sizeOf(leaves.count, level - 1)) return left
+  return nodeOf(left, nodeIn(leaves, level - 1, index * 2 + 1))
+}
+
+/** Up to this level the leaves under a node are in memory at once. */
+const chunkLevel = 10
+
+/** The leaves of bytes cut into 256. */
+export function leavesOfBytes(bytes: Uint8Array): Leaves {
+  return {
+    count: Math.ceil(bytes.byteLength / 256),
+    hashes(from, to) {
+      const out = new Uint8Array((to - from) * 32)
+      hashRows(0, bytes.subarray(from * 256, to * 256), { rowBytes: 256, out })
+      return out
+    },
+  }
+}
+
+/** Leaves of 32 bytes each, as roots are. */
+export function leavesOfRoots(roots: Uint8Array): Leaves {
+  return {
+    count: roots.byteLength / 32,
+    hashes(from, to) {
+      const out = new Uint8Array((to - from) * 32)
+      hashRows(0, roots.subarray(from * 32, to * 32), { rowBytes: 32, out })
+      return out
+    },
+  }
+}
+
+/** The path of a leaf, as `merkle.ts` verifies it. */
+export function pathTo(leaves: Leaves, index: number): readonly Uint8Array[] {
+  const path: Uint8Array[] = []
+  for (let [level, at] = [0, index]; sizeOf(leaves.count, level) > 1; level++) {
+    const sibling = at % 2 === 0 ? at + 1 : at - 1
+    if (sibling < sizeOf(leaves.count, level)) path.push(nodeIn(leaves, level, sibling))
+    at = Math.floor(at / 2)
+  }
+  return path
+}
+
+function foldInPlace(hashes: Uint8Array, count: number): Uint8Array {
+  for (let size = count; size > 1; size = sizeOf(size, 1)) {
+    const pairs = Math.floor(size / 2)
+    hashRows(1, hashes.subarray(0, pairs * 64), { rowBytes: 64, out: hashes })
+    if (size % 2 === 1) hashes.copyWithin(pairs * 32, (size - 1) * 32, size * 32)
+  }
+  return hashes.slice(0, 32)
+}
+
+function levelAbove(nodes: readonly Uint8Array[]): readonly Uint8Array[] {
+  return Array.from({ length: sizeOf(nodes.length, 1) }, (_, index) => {
+    const [left, right] = [nodes[2 * index]!, nodes[2 * index + 1]]
+    return right ? nodeOf(left, right) : left
+  })
+}
+
+function nodeOf(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const pair = new Uint8Array(65)
+  pair[0] = 1
+  pair.set(left, 1)
+  pair.set(right, 33)
+  return sha256(pair)
+}

@@ -1,0 +1,57 @@
+/** Tiny exact runs for tests of disputes: a decoder that learns, and one that writes. */
+import { batchOf, tokensOf } from '../src/exact/data.ts'
+import type { Graph } from '../src/exact/Graph.ts'
+import { generationGraph, generationState } from '../src/exact/generate/generationGraph.ts'
+import { type Decoder, decoder } from '../src/exact/models/decoder.ts'
+import { reference } from '../src/exact/reference.ts'
+import { bytesOf, drawParameters, startRun } from '../src/exact/train/startRun.ts'
+import { decoderTrainingGraph } from '../src/exact/train/trainingGraph.ts'
+import { allIn, tinyDecoder } from './exactDecoders.ts'
+
+/** A graph, the state before its first step, and what its batches are drawn from. */
+export type TinyRun = {
+  readonly graph: Graph
+  readonly start: readonly Uint8Array[]
+  readonly data: Uint8Array | undefined
+  readonly seed: readonly [number, number]
+  readonly worker: number
+  batch(step: number): readonly Uint8Array[]
+}
+
+const data = Uint8Array.from(tokensOf('the cat sat on the mat; '.repeat(20)))
+const seed = [1, 2] as const
+
+/** A decoder of one layer, width 8, on two rows of `length` tokens. */
+export async function decoderTraining({
+  profile = 'f32',
+  length = 4,
+  worker = 0,
+}: { profile?: 'f32' | 'i8' | 'i8x3'; length?: number; worker?: number } = {}): Promise<TinyRun> {
+  const model = decoder({ ...small, profiles: allIn(profile) })
+  const graph = decoderTrainingGraph(model, {
+    rows: 2,
+    length,
+    optimiser: { kind: 'adamw' },
+    schedule: { rate: 0.02, warmupSteps: 5, decay: { steps: 30, floor: 0.1 } },
+    clipNorm: 1,
+  })
+  const { parameters } = model
+  await using run = await startRun({ backend: reference }, { graph, parameters, seed })
+  const batch = (step: number) => [
+    bytesOf(batchOf(data, { seed, step, worker, rows: 2, length: length + 1 })),
+  ]
+  return { graph, start: run.state(), data, seed, worker, batch }
+}
+
+/** The same decoder, writing. */
+export async function generation(): Promise<TinyRun> {
+  const model = decoder(small)
+  const { parameters } = model
+  const weights = await drawParameters({ backend: reference }, { parameters, seed })
+  const prompt = tokensOf('cat').map((token) => token % small.vocabulary)
+  const start = generationState(model, { weights, prompt, temperature: 0.8, seed })
+  const graph = generationGraph(model)
+  return { graph, start, data: undefined, seed: [0, 0], worker: 0, batch: () => [] }
+}
+
+const small: Decoder = { ...tinyDecoder, vocabulary: 128 }
