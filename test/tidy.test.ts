@@ -14,7 +14,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   settlement: ['chain', 'protocol', 'runtime'],
   provider: ['chain', 'engine', 'market', 'network', 'protocol', 'runtime'],
   buyer: ['chain', 'market', 'network', 'protocol', 'runtime'],
-  verification: ['engine', 'network', 'protocol', 'runtime'],
+  verification: ['engine', 'exact', 'network', 'protocol', 'runtime'],
   gateway: ['buyer', 'protocol', 'runtime'],
   indexer: ['chain', 'network', 'protocol', 'runtime'],
 }
