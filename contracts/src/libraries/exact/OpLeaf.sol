@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Reads the leaf of a graph's op: kind, type, axes, six sizes, six attributes, number of inputs; for each input
+/// its value's number, type, axes, six sizes; for a map its program. A word each.
+library OpLeaf {
+    uint256 internal constant STATE = 0;
+    uint256 internal constant BATCH = 1;
+    uint256 internal constant CONTRACT = 2;
+    uint256 internal constant CONTRACT_I8 = 3;
+    uint256 internal constant MAP = 4;
+    uint256 internal constant REDUCE = 5;
+    uint256 internal constant RESHAPE = 6;
+    uint256 internal constant TRANSPOSE = 7;
+    uint256 internal constant SLICE = 8;
+    uint256 internal constant CONCAT = 9;
+    uint256 internal constant BROADCAST = 10;
+    uint256 internal constant GATHER = 11;
+    uint256 internal constant PLACE = 12;
+    uint256 internal constant SCATTER_ADD = 13;
+    uint256 internal constant PHILOX = 14;
+
+    uint256 internal constant F32 = 0;
+    uint256 internal constant U32 = 1;
+    uint256 internal constant I8 = 2;
+
+    uint256 private constant HEAD_WORDS = 16;
+    uint256 private constant INPUT_WORDS = 9;
+    uint256 private constant TYPE_AT = 1;
+    uint256 private constant MAX_INPUTS = 64;
+    uint256 private constant MAX_AXES = 6;
+    uint256 private constant MAX_ELEMENTS = type(uint32).max / 2;
+
+    /// @notice No graph has such a leaf.
+    error MalformedLeaf(uint256 length);
+
+    /// @notice Reverts unless the leaf is as long as its inputs take, and every type is one: f32, u32 or i8, up to six axes
+    /// of at least one element, 2^31 - 1 elements at most. All other functions count on that.
+    function check(bytes calldata leaf) internal pure {
+        if (!_isSound(leaf)) revert MalformedLeaf(leaf.length);
+    }
+
+    function _isSound(bytes calldata leaf) private pure returns (bool) {
+        unchecked {
+            if (leaf.length < HEAD_WORDS * 32 || inputs(leaf) > MAX_INPUTS) return false;
+            uint256 length = (HEAD_WORDS + INPUT_WORDS * inputs(leaf)) * 32;
+            if (kind(leaf) == MAP ? leaf.length <= length : leaf.length != length) return false;
+            if (!_isType(leaf, TYPE_AT)) return false;
+            for (uint256 i = 0; i < inputs(leaf); ++i) {
+                if (!_isType(leaf, typeOf(i))) return false;
+            }
+            return true;
+        }
+    }
+
+    function kind(bytes calldata leaf) internal pure returns (uint256) {
+        return word(leaf, 0);
+    }
+
+    function dtype(bytes calldata leaf) internal pure returns (uint256) {
+        return word(leaf, TYPE_AT);
+    }
+
+    function attribute(bytes calldata leaf, uint256 index) internal pure returns (uint256) {
+        return word(leaf, 9 + index);
+    }
+
+    function inputs(bytes calldata leaf) internal pure returns (uint256) {
+        return word(leaf, 15);
+    }
+
+    /// @notice The number of the value that an input is.
+    function valueOf(bytes calldata leaf, uint256 input) internal pure returns (uint256) {
+        return word(leaf, typeOf(input) - 1);
+    }
+
+    /// @notice Where the type of the output stands, among the words of the leaf: type, axes, six sizes.
+    function outputType() internal pure returns (uint256) {
+        return TYPE_AT;
+    }
+
+    /// @notice Where the type of an input stands.
+    function typeOf(uint256 input) internal pure returns (uint256) {
+        unchecked {
+            return HEAD_WORDS + INPUT_WORDS * input + 1;
+        }
+    }
+
+    function dtypeAt(bytes calldata leaf, uint256 type_) internal pure returns (uint256) {
+        return word(leaf, type_);
+    }
+
+    function axesAt(bytes calldata leaf, uint256 type_) internal pure returns (uint256) {
+        unchecked {
+            return word(leaf, type_ + 1);
+        }
+    }
+
+    /// @notice The size along an axis that the type has.
+    function sizeAt(bytes calldata leaf, uint256 type_, uint256 axis) internal pure returns (uint256) {
+        unchecked {
+            return word(leaf, type_ + 2 + axis);
+        }
+    }
+
+    /// @notice How many elements a value of a type has along the axes from one on.
+    function countFrom(bytes calldata leaf, uint256 type_, uint256 axis) internal pure returns (uint256 count) {
+        unchecked {
+            count = 1;
+            for (uint256 end = axesAt(leaf, type_); axis < end; ++axis) {
+                count *= sizeAt(leaf, type_, axis);
+            }
+        }
+    }
+
+    /// @notice Bytes of an element: 1 for i8, 4 for all others.
+    function elementBytesAt(bytes calldata leaf, uint256 type_) internal pure returns (uint256) {
+        return dtypeAt(leaf, type_) == I8 ? 1 : 4;
+    }
+
+    /// @notice The program of a map.
+    function program(bytes calldata leaf) internal pure returns (bytes calldata) {
+        return leaf[(HEAD_WORDS + INPUT_WORDS * inputs(leaf)) * 32:];
+    }
+
+    function _isType(bytes calldata leaf, uint256 type_) private pure returns (bool) {
+        unchecked {
+            if (dtypeAt(leaf, type_) > I8 || axesAt(leaf, type_) > MAX_AXES) return false;
+            uint256 count = 1;
+            for (uint256 axis = 0; axis < axesAt(leaf, type_); ++axis) {
+                uint256 size = sizeAt(leaf, type_, axis);
+                if (size == 0 || size > MAX_ELEMENTS) return false;
+                count *= size;
+            }
+            return count <= MAX_ELEMENTS;
+        }
+    }
+
+    /// @notice A word of the leaf by its place.
+    function word(bytes calldata leaf, uint256 index) internal pure returns (uint256 r) {
+        assembly ("memory-safe") {
+            r := calldataload(add(leaf.offset, shl(5, index)))
+        }
+    }
+}
