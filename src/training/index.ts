@@ -1,0 +1,9 @@
+/**
+ * Training across strangers: what workers send each other, and how a round's updates become the next
+ * state. It owns the outer step; the inner steps are `exact/`'s, who talks to whom is the network's.
+ */
+export { accumulate, decay, subtractSent } from './payload/errorFeedback.ts'
+export { annealedKept } from './payload/annealedKept.ts'
+export { apply, clipToMedian, type Contribution, mean } from './payload/aggregate.ts'
+export * as SparseUpdate from './payload/SparseUpdate.ts'
+export { PayloadError } from './payload/PayloadError.ts'
