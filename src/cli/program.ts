@@ -7,6 +7,7 @@ import { chainCommand } from './chain.ts'
 import { demoCommand } from './demo.ts'
 import { depositCommand } from './deposit.ts'
 import { doctorCommand } from './doctor.ts'
+import { exactCommand } from './exact.ts'
 import { explorerCommand } from './explorer.ts'
 import { faucetCommand } from './faucet.ts'
 import { gatewayCommand } from './gateway.ts'
@@ -25,6 +26,8 @@ export function program(): Command {
     .showHelpAfterError('Run with --help to see what this command takes.')
   root.commandsGroup('A whole network on this machine:')
   root.addCommand(demoCommand())
+  root.commandsGroup('Compute that anyone can repeat:')
+  root.addCommand(exactCommand())
   root.commandsGroup('Buy:')
   for (const create of [askCommand, gatewayCommand, keysCommand, offersCommand])
     root.addCommand(create())

@@ -13,12 +13,12 @@ import {
 import { join } from 'node:path'
 import * as RunRoot from '../../exact/commit/RunRoot.ts'
 import * as Checkpoint from '../../exact/run/Checkpoint.ts'
-import { hashOf, type Hash, type Origin } from '../../exact/run/Claim.ts'
+import { bytesOf, hashOf, type Hash, type Origin } from '../../exact/run/Claim.ts'
 import * as StepLog from '../../exact/run/StepLog.ts'
 import type { Graph } from '../../exact/Graph.ts'
 import { SafetensorsError } from '../../exact/weights/Safetensors.ts'
 import { BaseError, messageOf } from '../../runtime/Errors.ts'
-import { fileLock } from '../../runtime/fileLock.ts'
+import { fileLock, LockedError } from '../../runtime/fileLock.ts'
 import { temporarySuffix, writeAtomically } from './writeAtomically.ts'
 
 /** The folder of a run while it runs: its log of steps and its checkpoints. One process has it at a time. */
@@ -54,7 +54,7 @@ export function open(folder: string, { graph, origin, about }: open.Options): Ru
   const attempt = attemptIn(folder)
   using stack = new DisposableStack()
   attempt('The folder cannot be made', () => mkdirSync(folder, { recursive: true }))
-  const lock = stack.use(lockOf(folder))
+  stack.use(lockOf(folder))
   for (const name of readdirSync(folder))
     if (name.endsWith(temporarySuffix)) rmSync(join(folder, name))
   const logPath = join(folder, logName)
@@ -68,7 +68,6 @@ export function open(folder: string, { graph, origin, about }: open.Options): Ru
   stack.defer(() => closeSync(file))
   truncateSync(logPath, log.ends[done - 1] ?? 0)
   const owned = stack.move()
-  void lock
   return {
     append(entry) {
       attempt(`Step ${entry.step} cannot be noted`, () => writeWhole(file, StepLog.line(entry)))
@@ -157,7 +156,7 @@ function lockOf(folder: string): Disposable {
   try {
     return fileLock(join(folder, 'lock'))
   } catch (cause) {
-    throw new DiskError('Another process works in this folder', { folder, cause })
+    throw new DiskError('The folder cannot be used', { folder, cause })
   }
 }
 
@@ -176,10 +175,6 @@ function writeWhole(file: number, text: string): void {
   for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
 }
 
-function bytesOf(hash: Hash): Uint8Array {
-  return Uint8Array.fromHex(hash.slice(2))
-}
-
 /** Thrown when a run's folder cannot be written. */
 export class DiskError extends BaseError {
   override readonly code = 'Cli.DiskError'
@@ -196,6 +191,7 @@ export class DiskError extends BaseError {
 }
 
 function reasonOf(cause: unknown): string {
+  if (cause instanceof LockedError) return 'another process works in it'
   const { code = '' } = cause as { code?: string }
   const known: Partial<Record<string, string>> = {
     ENOSPC: 'the disk is full',

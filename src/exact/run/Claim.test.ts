@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as Graph from '../Graph.ts'
 import * as Ops from '../ops.ts'
 import { input } from '../Tensor.ts'
-import { differences, hashOf, isHash, originOf } from './Claim.ts'
+import { bytesOf, differences, hashOf, isHash, originOf } from './Claim.ts'
 
 const x = input('state', 'x', 'f32', [])
 const graph = Graph.from({ state: [[x, Ops.shift(x, 1)]] })
@@ -30,6 +30,12 @@ describe('differences', () => {
       'graph',
       'data',
     ])
+  })
+})
+
+describe('bytesOf', () => {
+  test('undoes hashOf', () => {
+    expect(bytesOf(other)).toEqual(new Uint8Array(32).fill(7))
   })
 })
 

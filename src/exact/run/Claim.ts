@@ -1,4 +1,4 @@
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { cidOf } from '../encode.ts'
 import type { Graph } from '../Graph.ts'
 import { rootOf } from '../judgeable.ts'
@@ -66,6 +66,11 @@ export function differences(a: Origin, b: Origin): readonly string[] {
 /** A root as text. */
 export function hashOf(root: Uint8Array): Hash {
   return `0x${bytesToHex(root)}`
+}
+
+/** A root from its text. */
+export function bytesOf(hash: Hash): Uint8Array {
+  return hexToBytes(hash.slice(2))
 }
 
 /** Whether a text is a root. */
