@@ -8,9 +8,9 @@ import {Float32} from "./libraries/exact/Float32.sol";
 import {IntegerProduct} from "./libraries/exact/IntegerProduct.sol";
 import {LittleEndian} from "./libraries/exact/LittleEndian.sol";
 import {MapProgram} from "./libraries/exact/MapProgram.sol";
+import {Operands} from "./libraries/exact/Operands.sol";
 import {OpLeaf} from "./libraries/exact/OpLeaf.sol";
 import {Philox} from "./libraries/exact/Philox.sol";
-import {Reads} from "./libraries/exact/Reads.sol";
 import {ReduceLanes} from "./libraries/exact/ReduceLanes.sol";
 import {ScatterAdd} from "./libraries/exact/ScatterAdd.sol";
 
@@ -33,7 +33,7 @@ contract ExactJudge is IExactJudge {
         (uint256 segments, uint256 width) = _chainOf(op);
         if (index > segments) revert NoSuchSegment(index, segments);
         if (acc.length != width) revert WrongAccumulator(acc.length, width);
-        if (operands.length != Reads.lengthOf(op, index, operands)) return (false, "");
+        if (operands.length != Operands.lengthOf(op, index, operands)) return (false, "");
         if (index == segments) return (true, LittleEndian.encode(_finished(op, element, acc, operands)));
         if (width == LANES_WIDTH) return (true, ReduceLanes.segment(op.attribute(0), acc, operands));
         return (true, LittleEndian.encode(_accumulated(op, element, acc.number(0), operands)));
@@ -76,7 +76,7 @@ contract ExactJudge is IExactJudge {
         uint256 kind = leaf.kind();
         if (kind == OpLeaf.CONTRACT) return Chain.segment(acc, operands);
         if (kind == OpLeaf.CONTRACT_I8) return IntegerProduct.segment(acc, operands);
-        return ScatterAdd.segment(acc, element / leaf.countFrom(OpLeaf.outputType(), 1), operands);
+        return ScatterAdd.segment(acc, element / (leaf.count() / leaf.size(0)), operands);
     }
 
     /// @dev The bits of the element, an i8 zero-extended.
@@ -114,7 +114,7 @@ contract ExactJudge is IExactJudge {
         if (kind == OpLeaf.STATE || kind > OpLeaf.PHILOX) revert NothingToJudge(kind);
         bool isReduce = kind == OpLeaf.REDUCE;
         if (isReduce && leaf.attribute(0) > ReduceLanes.MAX) revert UnknownReduction(leaf.attribute(0));
-        segments = (Reads.termsOf(leaf) + Reads.TERMS - 1) / Reads.TERMS;
+        segments = (Operands.termsOf(leaf) + Operands.TERMS - 1) / Operands.TERMS;
         width = isReduce ? LANES_WIDTH : WIDTH;
     }
 }

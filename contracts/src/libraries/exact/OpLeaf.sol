@@ -33,6 +33,8 @@ library OpLeaf {
 
     /// @notice No graph has such a leaf.
     error MalformedLeaf(uint256 length);
+    error NoSuchInput(uint256 input);
+    error NoSuchAxis(uint256 axis);
 
     /// @notice Reverts unless the leaf is as long as its inputs take, and every type is one: f32, u32 or i8, up to six axes
     /// of at least one element, 2^31 - 1 elements at most. All other functions count on that.
@@ -47,7 +49,7 @@ library OpLeaf {
             if (kind(leaf) == MAP ? leaf.length <= length : leaf.length != length) return false;
             if (!_isType(leaf, TYPE_AT)) return false;
             for (uint256 i = 0; i < inputs(leaf); ++i) {
-                if (!_isType(leaf, typeOf(i))) return false;
+                if (!_isType(leaf, _typeOf(i))) return false;
             }
             return true;
         }
@@ -61,7 +63,22 @@ library OpLeaf {
         return word(leaf, TYPE_AT);
     }
 
+    function axes(bytes calldata leaf) internal pure returns (uint256) {
+        return word(leaf, TYPE_AT + 1);
+    }
+
+    /// @notice The size along an axis, 0 where there is none.
+    function size(bytes calldata leaf, uint256 axis) internal pure returns (uint256) {
+        return _size(leaf, TYPE_AT, axis);
+    }
+
+    /// @notice How many elements the value has.
+    function count(bytes calldata leaf) internal pure returns (uint256) {
+        return _count(leaf, TYPE_AT);
+    }
+
     function attribute(bytes calldata leaf, uint256 index) internal pure returns (uint256) {
+        if (index >= MAX_AXES) revert NoSuchAxis(index);
         return word(leaf, 9 + index);
     }
 
@@ -71,51 +88,30 @@ library OpLeaf {
 
     /// @notice The number of the value that an input is.
     function valueOf(bytes calldata leaf, uint256 input) internal pure returns (uint256) {
-        return word(leaf, typeOf(input) - 1);
+        return word(leaf, _typeAt(leaf, input) - 1);
     }
 
-    /// @notice Where the type of the output stands, among the words of the leaf: type, axes, six sizes.
-    function outputType() internal pure returns (uint256) {
-        return TYPE_AT;
+    function dtypeOf(bytes calldata leaf, uint256 input) internal pure returns (uint256) {
+        return word(leaf, _typeAt(leaf, input));
     }
 
-    /// @notice Where the type of an input stands.
-    function typeOf(uint256 input) internal pure returns (uint256) {
-        unchecked {
-            return HEAD_WORDS + INPUT_WORDS * input + 1;
-        }
+    function axesOf(bytes calldata leaf, uint256 input) internal pure returns (uint256) {
+        return word(leaf, _typeAt(leaf, input) + 1);
     }
 
-    function dtypeAt(bytes calldata leaf, uint256 type_) internal pure returns (uint256) {
-        return word(leaf, type_);
+    /// @notice The size of an input along an axis, 0 where there is none.
+    function sizeOf(bytes calldata leaf, uint256 input, uint256 axis) internal pure returns (uint256) {
+        return _size(leaf, _typeAt(leaf, input), axis);
     }
 
-    function axesAt(bytes calldata leaf, uint256 type_) internal pure returns (uint256) {
-        unchecked {
-            return word(leaf, type_ + 1);
-        }
-    }
-
-    /// @notice The size along an axis that the type has.
-    function sizeAt(bytes calldata leaf, uint256 type_, uint256 axis) internal pure returns (uint256) {
-        unchecked {
-            return word(leaf, type_ + 2 + axis);
-        }
-    }
-
-    /// @notice How many elements a value of a type has along the axes from one on.
-    function countFrom(bytes calldata leaf, uint256 type_, uint256 axis) internal pure returns (uint256 count) {
-        unchecked {
-            count = 1;
-            for (uint256 end = axesAt(leaf, type_); axis < end; ++axis) {
-                count *= sizeAt(leaf, type_, axis);
-            }
-        }
+    /// @notice How many elements an input has.
+    function countOf(bytes calldata leaf, uint256 input) internal pure returns (uint256) {
+        return _count(leaf, _typeAt(leaf, input));
     }
 
     /// @notice Bytes of an element: 1 for i8, 4 for all others.
-    function elementBytesAt(bytes calldata leaf, uint256 type_) internal pure returns (uint256) {
-        return dtypeAt(leaf, type_) == I8 ? 1 : 4;
+    function elementBytes(uint256 dtype_) internal pure returns (uint256) {
+        return dtype_ == I8 ? 1 : 4;
     }
 
     /// @notice The program of a map.
@@ -123,16 +119,47 @@ library OpLeaf {
         return leaf[(HEAD_WORDS + INPUT_WORDS * inputs(leaf)) * 32:];
     }
 
+    /// @dev Where the type of an input stands among the words of the leaf: type, axes, six sizes.
+    function _typeAt(bytes calldata leaf, uint256 input) private pure returns (uint256) {
+        if (input >= inputs(leaf)) revert NoSuchInput(input);
+        return _typeOf(input);
+    }
+
+    function _typeOf(uint256 input) private pure returns (uint256) {
+        unchecked {
+            return HEAD_WORDS + INPUT_WORDS * input + 1;
+        }
+    }
+
+    function _size(bytes calldata leaf, uint256 type_, uint256 axis) private pure returns (uint256) {
+        if (axis >= MAX_AXES) revert NoSuchAxis(axis);
+        unchecked {
+            return word(leaf, type_ + 2 + axis);
+        }
+    }
+
+    /// @dev Of a sound type the product of six sizes is below 2^31.
+    function _count(bytes calldata leaf, uint256 type_) private pure returns (uint256 product) {
+        unchecked {
+            product = 1;
+            uint256 end = type_ + 2 + word(leaf, type_ + 1);
+            for (uint256 i = type_ + 2; i < end; ++i) {
+                product *= word(leaf, i);
+            }
+        }
+    }
+
     function _isType(bytes calldata leaf, uint256 type_) private pure returns (bool) {
         unchecked {
-            if (dtypeAt(leaf, type_) > I8 || axesAt(leaf, type_) > MAX_AXES) return false;
-            uint256 count = 1;
-            for (uint256 axis = 0; axis < axesAt(leaf, type_); ++axis) {
-                uint256 size = sizeAt(leaf, type_, axis);
-                if (size == 0 || size > MAX_ELEMENTS) return false;
-                count *= size;
+            if (word(leaf, type_) > I8 || word(leaf, type_ + 1) > MAX_AXES) return false;
+            uint256 product = 1;
+            uint256 end = type_ + 2 + word(leaf, type_ + 1);
+            for (uint256 i = type_ + 2; i < end; ++i) {
+                uint256 length = word(leaf, i);
+                if (length == 0 || length > MAX_ELEMENTS) return false;
+                product *= length;
             }
-            return count <= MAX_ELEMENTS;
+            return product <= MAX_ELEMENTS;
         }
     }
 
