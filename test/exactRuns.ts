@@ -15,7 +15,7 @@ export type TinyRun = {
   readonly data: Uint8Array | undefined
   readonly seed: readonly [number, number]
   readonly worker: number
-  batch(step: number): readonly Uint8Array[]
+  readonly batch: (step: number) => readonly Uint8Array[]
 }
 
 const data = Uint8Array.from(tokensOf('the cat sat on the mat; '.repeat(20)))

@@ -1,5 +1,5 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import * as Hex from './Hex.ts'
+import { keccak256 } from '../runtime/keccak256.ts'
 
 /** The network a message belongs to (EIP-712 domain): the same words signed for another chain or vault mean nothing here. */
 export type Domain = {
@@ -28,7 +28,7 @@ function find(domain: Domain): Uint8Array {
   encoded.set(keccakOfText(version), 64)
   new DataView(encoded.buffer).setBigUint64(120, BigInt(domain.chainId))
   encoded.set(Hex.toBytes(domain.vault), 140)
-  const result = keccak_256(encoded)
+  const result = keccak256(encoded)
   if (separators.size > 100) separators.clear()
   separators.set(key, result)
   return result
@@ -41,5 +41,5 @@ let last: { readonly domain: Domain; readonly result: Uint8Array } | undefined
 const separators = new Map<string, Uint8Array>()
 
 function keccakOfText(text: string): Uint8Array {
-  return keccak_256(new TextEncoder().encode(text))
+  return keccak256(new TextEncoder().encode(text))
 }

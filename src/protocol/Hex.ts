@@ -1,5 +1,5 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { sha256 as sha256Bytes } from '@noble/hashes/sha2.js'
+import { keccak256 as keccakBytes } from '../runtime/keccak256.ts'
 
 /** Bytes as text: `0x` and lower-case digits. */
 export type Hex = `0x${string}`
@@ -20,9 +20,20 @@ export function toBytes(hex: Hex): Uint8Array {
   return new Uint8Array(Buffer.from(hex.slice(2), 'hex'))
 }
 
+/** Decodes hexadecimal text that is known to be such, into the bytes from `offset` on. */
+export function write(hex: Hex, bytes: Uint8Array, offset: number): void {
+  for (let i = 2, at = offset; i < hex.length; i += 2, at++)
+    bytes[at] = (digit(hex.charCodeAt(i)) << 4) | digit(hex.charCodeAt(i + 1))
+}
+
+/** Of `0` to `9`, `A` to `F` and `a` to `f`. */
+function digit(code: number): number {
+  return (code & 15) + (code > 57 ? 9 : 0)
+}
+
 /** Keccak-256 of bytes (the hash of Ethereum). */
 export function keccak256(bytes: Uint8Array): Hex {
-  return from(keccak_256(bytes))
+  return from(keccakBytes(bytes))
 }
 
 /** SHA-256 of text as UTF-8, or of bytes. */

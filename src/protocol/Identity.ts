@@ -1,8 +1,8 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { base58 } from '@scure/base'
 import { BaseError } from '../runtime/Errors.ts'
 import { secp256k1 } from '../runtime/secp256k1.ts'
 import * as Hex from './Hex.ts'
+import { keccak256 } from '../runtime/keccak256.ts'
 
 /**
  * One secp256k1 key is a party's account on the chain and its name in the network, so that a message
@@ -48,7 +48,7 @@ export function addressOf(peerId: string): Hex.Address {
 
 /** The account of an uncompressed public key: the last 20 bytes of its keccak-256. */
 export function addressOfPublicKey(publicKey: Uint8Array): Hex.Address {
-  return Hex.from(keccak_256(publicKey.subarray(1)).subarray(12))
+  return Hex.from(keccak256(publicKey.subarray(1)).subarray(12))
 }
 
 /** Identity multihash (0x00, length 37) of the protobuf {type: secp256k1, data: 33 bytes} (libp2p peer-id spec). */

@@ -30,6 +30,7 @@ const messages = [
   message('Job', 'buyer', Job),
   message('Receipt', 'provider', Receipt),
   message('Verdict', 'validator', Verdict),
+  message('ExactClaim', 'claimant', ExactClaim),
 ]
 
 describe.each(messages)('$name', ({ name, types, signer: field, module }) => {

@@ -1,4 +1,3 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import * as z from 'zod/mini'
 import { BaseError } from '../runtime/Errors.ts'
 import * as Domain from './Domain.ts'
@@ -7,6 +6,7 @@ import type { Identity } from './Identity.ts'
 import * as Json from './Json.ts'
 import * as Signature from './Signature.ts'
 import { compileHash, schemaOf, type Types } from './internal/typedData.ts'
+import { keccak256 } from '../runtime/keccak256.ts'
 
 /** A message and its signature, as it travels. */
 export type Signed<message> = { readonly message: message; readonly signature: Hex.Hex }
@@ -99,12 +99,19 @@ export function defineStruct<
     signature: z.string().check(z.regex(/^0x[0-9a-f]{130}$/)),
   }) as unknown as z.ZodMiniType<Signed<message>>
 
+  // Who checks or signs a message asks for its id too, mostly in the same breath.
+  let last: { domain: Domain.Domain; message: message; digest: Hex.Hex } | undefined
   const hash = (domain: Domain.Domain, message: message): Hex.Hex => {
+    if (last?.message !== message || last.domain !== domain)
+      last = { domain, message, digest: digestOf(domain, message) }
+    return last.digest
+  }
+  const digestOf = (domain: Domain.Domain, message: message): Hex.Hex => {
     const bytes = new Uint8Array(66)
     bytes.set([0x19, 0x01])
     bytes.set(Domain.separator(domain), 2)
     bytes.set(hashStruct(message), 34)
-    return Hex.from(keccak_256(bytes))
+    return Hex.from(keccak256(bytes))
   }
 
   return {

@@ -1,6 +1,6 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import * as z from 'zod/mini'
 import * as Hex from '../Hex.ts'
+import { keccak256 } from '../../runtime/keccak256.ts'
 
 /** EIP-712 struct definitions by name. The first field lists of a message are its only definition: schema, type and hash come from it. */
 export type Types = Readonly<Record<string, readonly Field[]>>
@@ -46,16 +46,18 @@ function schemaOfType(types: Types, type: string): z.ZodMiniType {
 export function compileHash(types: Types, name: string): (value: unknown) => Uint8Array {
   const fields = types[name]
   if (!fields) throw new RangeError(`No EIP-712 struct is named ${name}.`)
-  const typeHash = keccak_256(new TextEncoder().encode(encodeType(types, name)))
+  const typeHash = keccak256(new TextEncoder().encode(encodeType(types, name)))
   const writers = fields.map((field) => [field.name, compileWriter(types, field.type)] as const)
   return (value) => {
     const encoded = new Uint8Array(32 * (writers.length + 1))
     encoded.set(typeHash)
     const record = value as Readonly<Record<string, unknown>>
-    writers.forEach(([field, write], index) =>
-      write(encoded.subarray(32 * (index + 1), 32 * (index + 2)), record[field]),
-    )
-    return keccak_256(encoded)
+    let at = 32
+    for (const [field, write] of writers) {
+      write(encoded, at, record[field])
+      at += 32
+    }
+    return keccak256(encoded)
   }
 }
 
@@ -77,32 +79,44 @@ export function encodeType(types: Types, name: string): string {
     .join('')
 }
 
-type Writer = (word: Uint8Array, value: unknown) => void
+/** Writes a value into the word that begins at `at`; the word is zero before. */
+type Writer = (encoded: Uint8Array, at: number, value: unknown) => void
 
 function compileWriter(types: Types, type: string): Writer {
   if (type.endsWith('[]')) {
     const write = compileWriter(types, type.slice(0, -2))
-    return (word, value) => {
+    return (encoded, at, value) => {
       const items = value as readonly unknown[]
-      const encoded = new Uint8Array(32 * items.length)
-      items.forEach((item, index) => write(encoded.subarray(32 * index, 32 * (index + 1)), item))
-      word.set(keccak_256(encoded))
+      const list = new Uint8Array(32 * items.length)
+      items.forEach((item, index) => write(list, 32 * index, item))
+      encoded.set(keccak256(list), at)
     }
   }
-  if (type === 'address') return (word, value) => word.set(Hex.toBytes(value as Hex.Hex), 12)
-  if (type === 'bytes32') return (word, value) => word.set(Hex.toBytes(value as Hex.Hex))
-  if (type === 'string') return (word, value) => word.set(hashText(value as string))
-  if (type === 'bool') return (word, value) => void (word[31] = value === true ? 1 : 0)
-  if (bitsOf(type) !== undefined)
-    return (word, value) => {
-      const number = BigInt(value as number | bigint)
-      const view = new DataView(word.buffer, word.byteOffset, 32)
-      view.setBigUint64(24, number & lowBits)
-      for (let at = 16, rest = number >> 64n; rest > 0n; at -= 8, rest >>= 64n)
-        view.setBigUint64(at, rest & lowBits)
-    }
+  if (type === 'address')
+    return (encoded, at, value) => Hex.write(value as Hex.Hex, encoded, at + 12)
+  if (type === 'bytes32') return (encoded, at, value) => Hex.write(value as Hex.Hex, encoded, at)
+  if (type === 'string') return (encoded, at, value) => encoded.set(hashText(value as string), at)
+  if (type === 'bool')
+    return (encoded, at, value) => void (encoded[at + 31] = value === true ? 1 : 0)
+  if (bitsOf(type) !== undefined) return writeInteger
   const hash = compileHash(types, type)
-  return (word, value) => word.set(hash(value))
+  return (encoded, at, value) => encoded.set(hash(value), at)
+}
+
+function writeInteger(encoded: Uint8Array, at: number, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) {
+    for (let i = at + 31, rest = value as number; rest > 0; i--) {
+      encoded[i] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+    return
+  }
+  let end = at + 24
+  const view = new DataView(encoded.buffer, encoded.byteOffset)
+  for (let rest = BigInt(value as number | bigint); rest > 0n; rest >>= 64n) {
+    view.setBigUint64(end, rest & lowBits)
+    end -= 8
+  }
 }
 
 const lowBits = (1n << 64n) - 1n
@@ -115,7 +129,7 @@ const textHashesLength = 64
 function hashText(text: string): Uint8Array {
   const known = textHashes.get(text)
   if (known) return known
-  const hash = keccak_256(new TextEncoder().encode(text))
+  const hash = keccak256(new TextEncoder().encode(text))
   if (text.length > textHashesLength) return hash
   if (textHashes.size >= textHashesLimit) textHashes.clear()
   textHashes.set(text, hash)

@@ -162,7 +162,15 @@ function termsOf(leaf: Judged): number {
       return first!.shape[op.axis]!
     case 'scatter-add':
       return count(second!.shape)
-    default:
+    case 'map':
+    case 'reshape':
+    case 'transpose':
+    case 'slice':
+    case 'concat':
+    case 'broadcast':
+    case 'gather':
+    case 'place':
+    case 'philox':
       return 0
   }
 }
