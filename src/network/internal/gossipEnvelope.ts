@@ -1,9 +1,9 @@
 import { base58 } from '@scure/base'
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Identity from '../../protocol/Identity.ts'
 import * as Signature from '../../protocol/Signature.ts'
 import { gossipLimitBytes } from '../Network.ts'
+import { keccak256 } from '../../runtime/keccak256.ts'
 
 /**
  * Several gossiped bodies in one message, signed by their author, as it travels:
@@ -83,5 +83,8 @@ const lengthBytes = 4
 /** Keccak-256 of a tag that nothing else signed here begins with, the topic, and all but the signature. */
 function digest(topic: string, sealed: Uint8Array): Hex.Hex {
   const tag = new TextEncoder().encode(`weft gossip\n${topic}\n`)
-  return Hex.from(keccak_256.create().update(tag).update(sealed.subarray(signatureBytes)).digest())
+  const bytes = new Uint8Array(tag.length + sealed.length - signatureBytes)
+  bytes.set(tag)
+  bytes.set(sealed.subarray(signatureBytes), tag.length)
+  return Hex.from(keccak256(bytes))
 }
