@@ -1,34 +1,29 @@
-/** Multiplies square matrices on one thread: lines "KIND SIZE REPETITIONS" in, processor milliseconds out. */
-import { createInterface } from 'node:readline'
+/** The engine of this repository as a process of the bench. Argument: how many threads. */
 import type { Executable } from '../../src/exact/Backend.ts'
+import { batchOf } from '../../src/exact/data.ts'
 import * as Graph from '../../src/exact/Graph.ts'
 import * as Ops from '../../src/exact/ops.ts'
 import { contract, contractI8, input, place, slice } from '../../src/exact/Tensor.ts'
+import { bytesOf, startRun } from '../../src/exact/train/startRun.ts'
 import { startWasm } from '../../src/exact/wasm/startWasm.ts'
+import { length, modelOf, rowsOf, seed, trainingGraphOf, trainingText } from './models.ts'
+import { serve, someFloats } from './serve.ts'
+import type { Task } from './Task.ts'
 
-const backend = await startWasm()
-const prepared = new Map<string, Executable>()
+const backend = await startWasm({ threads: Number(process.argv[2] ?? 1) })
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const [kind = '', size = '', repetitions = ''] = line.split(' ')
-  const key = `${kind} ${size}`
-  const executable = prepared.get(key) ?? (await prepare(kind, Number(size)))
-  prepared.set(key, executable)
-  const start = process.cpuUsage()
-  for (let i = 0; i < Number(repetitions); i++) executable.step([])
-  const { user, system } = process.cpuUsage(start)
-  console.log((user + system) / 1000)
-}
+await serve((task) => (task.task === 'product' ? prepareProduct(task) : prepareStep(task)))
 
 /** The right operand is state that changes a little in every step, so that packing it counts. */
-async function prepare(kind: string, size: number): Promise<Executable> {
+async function prepareProduct(task: Extract<Task, { task: 'product' }>): Promise<() => void> {
+  const { kind, m, k, n } = task
   const isFloat = kind === 'f32'
   const dtype = isFloat ? 'f32' : 'i8'
-  const a = input('state', 'a', dtype, [size, size])
-  const b = input('state', 'b', dtype, [size, size])
-  const scales = { scaleA: Ops.constant(1, [size]), scaleB: Ops.constant(1, [size]) }
+  const a = input('state', 'a', dtype, [m, k])
+  const b = input('state', 'b', dtype, isFloat ? [k, n] : [n, k])
+  const scales = { scaleA: Ops.constant(1, [m]), scaleB: Ops.constant(1, [n]) }
   const product = isFloat ? contract(a, b) : contractI8({ a, b, ...scales }, { transposeB: true })
-  const changed = place(b, slice(b, [0, 0], [1, size]), Ops.word(0), 0)
+  const changed = place(b, slice(b, [0, 0], [1, b.shape[1]!]), Ops.word(0), 0)
   const graph = Graph.from({
     state: [
       [a, a],
@@ -36,14 +31,24 @@ async function prepare(kind: string, size: number): Promise<Executable> {
     ],
     results: { product },
   })
-  const executable = await backend.prepare(graph)
-  for (const index of [0, 1]) {
-    const elements = size * size
-    const value = (i: number) => ((i * 7919) % 127) - 63
+  const executable: Executable = await backend.prepare(graph)
+  ;[m * k, k * n].forEach((elements, index) => {
+    const floats = someFloats(elements)
     const bytes = isFloat
-      ? new Uint8Array(Float32Array.from({ length: elements }, (_, i) => value(i) / 64).buffer)
-      : Uint8Array.from({ length: elements }, (_, i) => value(i))
+      ? new Uint8Array(floats.buffer)
+      : Uint8Array.from(floats, (value) => value * 64)
     executable.writeState(index, bytes)
+  })
+  return () => void executable.step([])
+}
+
+async function prepareStep({ model: name, profile }: Extract<Task, { task: 'step' }>) {
+  const model = modelOf(name, profile)
+  const graph = trainingGraphOf(name, model)
+  const run = await startRun({ backend }, { graph, parameters: model.parameters, seed })
+  const data = trainingText()
+  return () => {
+    const options = { seed, step: run.stepsDone(), rows: rowsOf(name), length: length + 1 }
+    run.step([bytesOf(batchOf(data, options))])
   }
-  return executable
 }

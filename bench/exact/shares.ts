@@ -1,0 +1,80 @@
+import * as StateRoot from '../../src/exact/commit/StateRoot.ts'
+import { batchOf } from '../../src/exact/data.ts'
+import type { Profile } from '../../src/exact/ops.ts'
+import { bytesOf, drawParameters } from '../../src/exact/train/startRun.ts'
+import { startWasm } from '../../src/exact/wasm/startWasm.ts'
+import type { Part } from '../exact.ts'
+import { median } from '../interleave.ts'
+import { table } from '../table.ts'
+import { length, type ModelName, modelOf, rowsOf, seed, trainingGraphOf } from './models.ts'
+import { trainingText } from './models.ts'
+
+/** Where the time of a training step goes: products, and the commitment of the state that it leaves. */
+export const shares: Part = async ({ say }) => {
+  const figures: Record<string, number> = {}
+  const rows: string[][] = []
+  for (const model of ['1m', 'd256', '15m'] as const)
+    for (const profile of ['f32', 'i8'] as const) {
+      const { products, commitment, commitMs, stepMs, kinds } = await measure(model, profile)
+      const others = [...kinds].toSorted(([, a], [, b]) => b - a).slice(0, 4)
+      rows.push([
+        `${model} ${profile}`,
+        percent(products),
+        percent(commitment),
+        stepMs.toFixed(0),
+        commitMs.toFixed(0),
+        others.map(([kind, share]) => `${kind} ${percent(share)}`).join(', '),
+      ])
+      figures[`matmul share ${model} ${profile}`] = products
+      figures[`commitment share ${model} ${profile}`] = commitment
+    }
+  const head = ['model', 'products %', 'commitment %', 'step ms', 'commitment ms', 'the rest of it']
+  say(table(head, rows))
+  say('\none thread; the commitment in percent of step and commitment together')
+  return {
+    ...figures,
+    matmulShare: figures['matmul share d256 f32']!,
+    commitShare: figures['commitment share d256 f32']!,
+  }
+}
+
+async function measure(name: ModelName, profile: Profile) {
+  await using backend = await startWasm({ now: () => performance.now() })
+  const model = modelOf(name, profile)
+  const graph = trainingGraphOf(name, model)
+  await using executable = await backend.prepare(graph)
+  const first = await drawParameters({ backend }, { parameters: model.parameters, seed })
+  first.forEach((bytes, slot) => executable.writeState(slot, bytes))
+  const data = trainingText()
+  const options = { seed, rows: rowsOf(name), length: length + 1 }
+  const [steps, commitments]: [number[], number[]] = [[], []]
+  let before = executable.stageTimes()
+  for (let step = 0; step < 4; step++) {
+    const batch = [bytesOf(batchOf(data, { ...options, step }))]
+    const start = performance.now()
+    executable.step(batch)
+    const middle = performance.now()
+    StateRoot.from(
+      graph.state,
+      graph.state.map((_, slot) => executable.readState(slot)),
+    )
+    const end = performance.now()
+    // In the first step the kernels are still being compiled.
+    if (step === 0) before = executable.stageTimes()
+    else steps.push(middle - start)
+    if (step > 0) commitments.push(end - middle)
+  }
+  const times = executable.stageTimes().map(({ what, ms }, i) => ({ what, ms: ms - before[i]!.ms }))
+  const total = times.reduce((sum, { ms }) => sum + ms, 0)
+  const isProduct = (what: string) => ['contract', 'contract-i8', 'pack'].includes(what)
+  const kinds = new Map<string, number>()
+  for (const { what, ms } of times)
+    if (!isProduct(what)) kinds.set(what, (kinds.get(what) ?? 0) + ms / total)
+  const [stepMs, commitMs] = [median(steps), median(commitments)]
+  const rest = [...kinds.values()].reduce((sum, share) => sum + share, 0)
+  return { products: 1 - rest, commitment: commitMs / (stepMs + commitMs), stepMs, commitMs, kinds }
+}
+
+function percent(share: number): string {
+  return (share * 100).toFixed(1)
+}
