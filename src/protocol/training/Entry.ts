@@ -1,0 +1,66 @@
+import * as z from 'zod/mini'
+import type * as Domain from '../Domain.ts'
+import type * as Hex from '../Hex.ts'
+import * as Applied from './Applied.ts'
+import * as Audit from './Audit.ts'
+import * as Commitment from './Commitment.ts'
+import * as Join from './Join.ts'
+import * as Leave from './Leave.ts'
+import * as Witness from './Witness.ts'
+
+/** What stands in the log of a run, one signed message of an author. */
+export type Entry = z.infer<typeof schema>
+
+export const schema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('join'), signed: Join.schema }),
+  z.strictObject({ kind: z.literal('leave'), signed: Leave.schema }),
+  z.strictObject({ kind: z.literal('commitment'), signed: Commitment.schema }),
+  z.strictObject({ kind: z.literal('witness'), signed: Witness.schema }),
+  z.strictObject({ kind: z.literal('applied'), signed: Applied.schema }),
+  z.strictObject({ kind: z.literal('audit'), signed: Audit.schema }),
+])
+
+/** The EIP-712 digest of an entry's message. */
+export function hash(domain: Domain.Domain, { kind, signed }: Entry): Hex.Hex {
+  switch (kind) {
+    case 'join':
+      return Join.hash(domain, signed.message)
+    case 'leave':
+      return Leave.hash(domain, signed.message)
+    case 'commitment':
+      return Commitment.hash(domain, signed.message)
+    case 'witness':
+      return Witness.hash(domain, signed.message)
+    case 'applied':
+      return Applied.hash(domain, signed.message)
+    case 'audit':
+      return Audit.hash(domain, signed.message)
+  }
+}
+
+/** Who signed an entry. */
+export function authorOf({ kind, signed }: Entry): Hex.Address {
+  return kind === 'audit' ? signed.message.auditor : signed.message.worker
+}
+
+/**
+ * Checks the signature of an entry.
+ *
+ * @throws {SignatureError} when its author did not sign it.
+ */
+export function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
+  switch (kind) {
+    case 'join':
+      return void Join.verify(domain, signed)
+    case 'leave':
+      return void Leave.verify(domain, signed)
+    case 'commitment':
+      return void Commitment.verify(domain, signed)
+    case 'witness':
+      return void Witness.verify(domain, signed)
+    case 'applied':
+      return void Applied.verify(domain, signed)
+    case 'audit':
+      return void Audit.verify(domain, signed)
+  }
+}
