@@ -1,3 +1,4 @@
+import { leafHash } from '../../exact/commit/merkle.ts'
 import { hashRows, sha256 } from '../../exact/commit/sha256.ts'
 
 /**
@@ -117,6 +118,18 @@ export function leavesOfRoots(roots: Uint8Array): Leaves {
     hashes(from, to) {
       const out = new Uint8Array((to - from) * 32)
       hashRows(0, roots.subarray(from * 32, to * 32), { rowBytes: 32, out })
+      return out
+    },
+  }
+}
+
+/** Leaves of any lengths. */
+export function leavesOfMany(leaves: readonly Uint8Array[]): Leaves {
+  return {
+    count: leaves.length,
+    hashes(from, to) {
+      const out = new Uint8Array((to - from) * 32)
+      leaves.slice(from, to).forEach((leaf, at) => out.set(leafHash(leaf), at * 32))
       return out
     },
   }
