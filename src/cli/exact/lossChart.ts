@@ -15,7 +15,7 @@ export function lossChart(losses: readonly number[], { title }: { title: string 
   const last = smoothed(losses).findLast(Number.isFinite)
   const rows = y.ticks.map(
     (tick) =>
-      `<path class="grid" d="M${plot.left} ${round(top(tick))}H${plot.left + plot.width}"/>` +
+      `<path class="grid" d="M${plot.left} ${round(top(tick))}H${right}"/>` +
       `<text x="${plot.left - 10}" y="${round(top(tick) + 4)}" text-anchor="end">${tick}</text>`,
   )
   const columns = x.ticks.map(
@@ -25,8 +25,7 @@ export function lossChart(losses: readonly number[], { title }: { title: string 
     last === undefined
       ? ''
       : `<circle cx="${round(left(losses.length))}" cy="${round(top(last))}" r="4"/>` +
-        `<text class="end" x="${round(left(losses.length) - 8)}" y="${round(top(last) - 12)}"` +
-        ` text-anchor="end">${last.toFixed(3)}</text>`
+        `<text class="end" x="${right}" y="34" text-anchor="end">${last.toFixed(3)} in the end</text>`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-labelledby="title about">
 <title id="title">${escaped(title)}</title>
 <desc id="about">Training loss over ${losses.length} steps${last === undefined ? '' : `, ${last.toFixed(3)} nats a token in the end`}.</desc>
@@ -35,8 +34,8 @@ export function lossChart(losses: readonly number[], { title }: { title: string 
 <text class="title" x="${plot.left}" y="34">${escaped(title)}</text>
 <text x="${plot.left}" y="54">loss, nats a token</text>
 ${[...rows, ...columns].join('\n')}
-<text x="${plot.left + plot.width}" y="${foot + 40}" text-anchor="end">steps</text>
-<path class="axis" d="M${plot.left} ${foot}H${plot.left + plot.width}"/>
+<text x="${right}" y="${foot + 40}" text-anchor="end">steps</text>
+<path class="axis" d="M${plot.left} ${foot}H${right}"/>
 <path class="each" d="${line(losses)}"/>
 <path class="course" d="${line(smoothed(losses))}"/>
 ${end}
@@ -47,6 +46,7 @@ ${end}
 const size = { width: 760, height: 420 }
 const plot = { left: 64, top: 76, width: 664, height: 280 }
 const foot = plot.top + plot.height
+const right = plot.left + plot.width
 /** More points than this are not told apart. */
 const mostPoints = 1328
 
@@ -75,15 +75,21 @@ function scaleOf(least: number, greatest: number) {
   return { begin, end: begin + count * step, ticks }
 }
 
-/** Each number with what came before it, newer ones weighing more; the longer the run, the smoother. */
+/** Each number as the mean of those around it; the longer the run, the more of them. */
 function smoothed(losses: readonly number[]): readonly number[] {
-  const span = Math.max(1, losses.length / 20)
-  let [sum, weight] = [0, 0]
-  return losses.map((loss) => {
+  const reach = Math.ceil(losses.length / 40)
+  const sums = [0]
+  const counts = [0]
+  losses.forEach((loss, at) => {
+    sums.push(sums[at]! + (Number.isFinite(loss) ? loss : 0))
+    counts.push(counts[at]! + (Number.isFinite(loss) ? 1 : 0))
+  })
+  return losses.map((loss, at) => {
+    // As far ahead as back, so that the course of a steep beginning is not moved.
+    const begin = Math.max(0, at - reach)
+    const end = Math.min(losses.length, at + Math.min(reach, at) + 1)
     if (!Number.isFinite(loss)) return Number.NaN
-    sum += (loss - sum) / span
-    weight += (1 - weight) / span
-    return sum / weight
+    return (sums[end]! - sums[begin]!) / (counts[end]! - counts[begin]!)
   })
 }
 

@@ -190,10 +190,31 @@ function expectSameRun({ folder, origin, settings }: Plan): 'nothing' | 'unfinis
   if (!RunFile.exists(folder)) return 'nothing'
   const existing = RunFile.read(folder)
   const differing = differences(RunFile.originOf(existing), origin)
-  if (differing.length > 0) throw new OtherRunError(differing, { what: folder })
+  if (differing.length > 0) {
+    const details =
+      existing.kind === 'training'
+        ? changes(existing.recipe, settings.recipe)
+        : ['It is a generation.']
+    throw new OtherRunError(differing, { what: folder, details })
+  }
   return existing.runRoot !== undefined && existing.steps === settings.steps
     ? 'finished'
     : 'unfinished'
+}
+
+/** Which settings differ, a line each. */
+function changes(before: unknown, after: unknown, path = ''): readonly string[] {
+  const isRecord = (value: unknown): value is Record<string, unknown> =>
+    typeof value === 'object' && value !== null
+  if (isRecord(before) && isRecord(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)])
+    return [...names].flatMap((name) =>
+      changes(before[name], after[name], path ? `${path}.${name}` : name),
+    )
+  }
+  if (before === after) return []
+  const shown = (value: unknown) => JSON.stringify(value) ?? 'not set'
+  return [`${path} is ${shown(before)} there, ${shown(after)} here.`]
 }
 
 function writeStart(plan: Plan, graph: Graph): void {

@@ -115,14 +115,21 @@ export class CheckpointError extends BaseError {
 export class OtherRunError extends BaseError {
   override readonly code = 'Exact.OtherRunError'
 
-  /** @param differing what `differences` named. */
-  constructor(differing: readonly string[], { what = 'The checkpoint' }: { what?: string } = {}) {
+  /**
+   * @param differing what `differences` named.
+   * @param options.details more about it, a line each.
+   */
+  constructor(
+    differing: readonly string[],
+    { what = 'The checkpoint', details = [] }: { what?: string; details?: readonly string[] } = {},
+  ) {
     const list = differing.join(' and its ')
     super(
       `${what} is of another run: its ${list} ${differing.length > 1 ? 'differ' : 'differs'}.`,
       {
         metaMessages: [
-          'Fix: go on with what that run was started with, or start this one elsewhere.',
+          ...details,
+          'Fix: go on with what that run was started with, or give this one another place.',
         ],
       },
     )
