@@ -1,0 +1,25 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { writeAtomically } from './writeAtomically.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'weft-write-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('writeAtomically', () => {
+  test('replaces a file whole and leaves nothing else', () => {
+    const path = join(folder, 'a')
+    writeAtomically(path, 'one')
+    writeAtomically(path, Uint8Array.of(0x74, 0x77, 0x6f))
+    expect(readFileSync(path, 'utf8')).toBe('two')
+    expect(readdirSync(folder)).toEqual(['a'])
+  })
+
+  test('where it cannot write, the old file stays and the reason is told', () => {
+    expect(() => writeAtomically(join(folder, 'missing', 'b'), 'x')).toThrow('ENOENT')
+    // Longer than a file may be: a real error in the middle of writing, on a full disk. The e2e test has that.
+    expect(() => writeAtomically(folder, 'x')).toThrow()
+    expect(readdirSync(folder)).toEqual(['a'])
+  })
+})
