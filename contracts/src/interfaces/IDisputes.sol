@@ -147,8 +147,8 @@ interface IDisputes {
     /// Accumulators, Operands: the bytes. Pick, PickValue: child. PickElement: place. PickPart: part (each a word).
     /// DisputeAfter: nothing.
     event Moved(bytes32 indexed dispute, Move indexed move, uint256 number, bytes32 position, bytes data);
-    /// @notice The parties went on from a position that they had reached off chain.
-    event Adopted(bytes32 indexed dispute, Ply ply, Position position);
+    /// @notice The parties went on from a position, here in its ABI encoding, that they had reached off chain.
+    event Adopted(bytes32 indexed dispute, Ply ply, bytes position);
     event Ended(bytes32 indexed dispute, bytes32 indexed claim, DisputeState state, Move by);
     /// @notice The bond of a final claim went back to its claimant's credit.
     event Released(bytes32 indexed claim, uint256 bond);
@@ -158,13 +158,14 @@ interface IDisputes {
 
     error ZeroAmount();
     error ZeroAddress();
-    /// @notice An account would hold more than 2^72 - 1.
+    /// @notice More than 2^72 - 1 at once.
     error AmountTooLarge(uint256 amount);
     error InsufficientCredit(address account, uint256 free, uint256 needed);
     error NothingToWithdraw(address account);
     error WithdrawalTooEarly(uint256 withdrawableAt);
     /// @notice Stake or credit could leave before a dispute ends.
     error ClockTooLong(uint256 clockSeconds);
+    error DelayTooShort(uint256 withdrawalDelay, uint256 challengeWindow);
     error InvalidClaim(bytes32 claim);
     error InvalidSignature(bytes32 digest);
     error SelfChallenge(address account);
@@ -175,6 +176,7 @@ interface IDisputes {
     error AlreadyChallenged(bytes32 dispute);
     error DisputeNotOpen(bytes32 dispute);
     error DisputeNotWon(bytes32 dispute);
+    error AlreadySlashed(bytes32 dispute);
     error NotYourTurn(address caller);
     error ClockRanOut(uint256 secondsAgo);
     error ClockStillRuns(uint256 secondsLeft);
@@ -186,6 +188,17 @@ interface IDisputes {
     error StalePly(uint256 number, uint256 stored);
     /// @notice A ply of another dispute, of another turn than its position's, or with more time than there is.
     error WrongPly(bytes32 dispute);
+    /// @notice The position has another move. Phases have the numbers of the page.
+    error WrongMove(uint256 phase, uint256 level);
+    error WrongCount(uint256 given, uint256 expected);
+    error WrongLength(uint256 given, uint256 expected);
+    error OutOfRange(uint256 index, uint256 count);
+    /// @notice What was shown is not what was committed to.
+    error NotCommitted(bytes32 given, bytes32 expected);
+    /// @notice A graph of a sort that no claim may have.
+    error UnknownGraph(uint256 stateCount, uint256 batchCount, uint256 opCount);
+    /// @notice What was opened agrees with what the claimant showed.
+    error NothingProven();
     error NothingToSlash(bytes32 dispute);
     error NothingToBurn();
 
@@ -208,7 +221,7 @@ interface IDisputes {
     function credits(address account)
         external
         view
-        returns (uint72 free, uint72 reserved, uint72 withdrawing, uint40 withdrawableAt);
+        returns (uint128 free, uint128 reserved, uint128 withdrawing, uint40 withdrawableAt);
 
     function claimId(Claim calldata claim) external view returns (bytes32);
 
