@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { encode, FrameError, frameReader, type Frame } from './frames.ts'
 import { inbox } from './inbox.ts'
+import { spareWindowUpdates } from './spareWindowUpdates.ts'
 
 /** A libp2p stream as frames, with back-pressure both ways. */
 export type Line = {
@@ -9,6 +10,8 @@ export type Line = {
   next(): Promise<Frame>
   /** Sends a frame; resolves when more may be sent. */
   send(frame: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** The same, but together with what is added in this turn of the event loop. */
+  add(frame: Uint8Array, signal?: AbortSignal): Promise<void>
   /** Breaks the stream: the other side notices. */
   reset(reason: Error): void
   /** Ends the stream in peace. */
@@ -23,6 +26,9 @@ export type Account = { bufferedBytes: number }
 
 /** How much a peer may leave half-sent over all its streams. */
 export const bufferLimitBytes = 64 * 1024 * 1024
+
+/** How much is added before it is sent at once. */
+const addedLimitBytes = 64 * 1024
 
 /** Frames kept for a reader that is slower than the stream, before the stream is paused. */
 const pauseAt = 16
@@ -48,6 +54,24 @@ export function line(
     buffered = bytes
   }
 
+  let added: Uint8Array[] = []
+  let addedBytes = 0
+  const sendAdded = () => {
+    if (added.length === 0) return
+    const bytes = added.length === 1 ? added[0]! : Buffer.concat(added)
+    added = []
+    addedBytes = 0
+    stream.send(bytes)
+  }
+  const sendLate = () => {
+    try {
+      sendAdded()
+    } catch (error) {
+      frames.end(error)
+    }
+  }
+
+  spareWindowUpdates(stream)
   stream.addEventListener('message', ({ data }) => {
     try {
       for (const frame of reader.push(data.subarray())) {
@@ -82,11 +106,22 @@ export function line(
       return frame
     },
     async send(frame, signal) {
+      sendAdded()
       stream.send(frame)
       while (stream.writableNeedsDrain) await drain(stream, signal)
     },
+    async add(frame, signal) {
+      if (added.length === 0) setImmediate(sendLate)
+      added.push(frame)
+      addedBytes += frame.byteLength
+      if (addedBytes > addedLimitBytes) sendAdded()
+      while (stream.writableNeedsDrain) await drain(stream, signal)
+    },
     reset: (reason) => stream.abort(reason),
-    close: () => void stream.close().catch(() => {}),
+    close() {
+      sendLate()
+      stream.close().catch(() => {})
+    },
     get open() {
       const { status, writeStatus, remoteWriteStatus } = stream
       return status === 'open' && writeStatus === 'writable' && remoteWriteStatus === 'writable'

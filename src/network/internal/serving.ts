@@ -69,11 +69,11 @@ export function serving({ logger }: { logger: Logger }): Serving {
         signal.throwIfAborted()
         const bytes = reply.byteLength
         if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
-        await served.send(encode('message', reply), signal)
+        await served.add(encode('message', reply), signal)
       }
       // What was aborted is not complete, however quietly its handler ended.
       signal.throwIfAborted()
-      await served.send(endFrame, signal)
+      await served.add(endFrame, signal)
     } catch (error) {
       signal.throwIfAborted()
       logger.debug({ error, from, protocol, code: codeOf(error) }, 'A request failed.')
