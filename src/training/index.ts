@@ -1,9 +1,19 @@
 /**
  * Training across strangers: what workers send each other, and how a round's updates become the next
- * state. It owns the outer step; the inner steps are `exact/`'s, who talks to whom is the network's.
+ * state, by a log that anyone can fold. It owns rounds and the outer step; the inner steps are `exact/`'s, who talks to whom is the network's.
  */
 export { accumulate, decay, subtractSent } from './payload/errorFeedback.ts'
 export { annealedKept } from './payload/annealedKept.ts'
 export { apply, clipToMedian, type Contribution, mean } from './payload/aggregate.ts'
 export * as SparseUpdate from './payload/SparseUpdate.ts'
+export { bitmapOf, holds } from './coordinator/bitmap.ts'
+export { tick, type Input } from './coordinator/tick.ts'
+export {
+  activeIn,
+  defaultPolicy,
+  initial,
+  type Decision,
+  type Policy,
+  type State,
+} from './coordinator/State.ts'
 export { PayloadError } from './payload/PayloadError.ts'

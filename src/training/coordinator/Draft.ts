@@ -1,0 +1,102 @@
+import type * as Hex from '../../protocol/Hex.ts'
+import type {
+  Arrived,
+  ClosedRound,
+  Contribution,
+  Decision,
+  Phase,
+  Policy,
+  State,
+  Worker,
+} from './State.ts'
+
+/** A state while a batch is being folded into it: a copy that may be changed, and what was decided. */
+export type Draft = {
+  readonly run: Hex.Hex
+  readonly order: State['order']
+  readonly policy: Policy
+  now: number
+  phase: Phase
+  since: number
+  readonly workers: Worker[]
+  readonly numbers: Map<Hex.Address, number>
+  round: DraftRound
+  open: DraftClosedRound[]
+  arrivalsMs: number[]
+  paidMicroUsd: bigint
+  readonly decisions: Decision[]
+}
+
+export type DraftRound = {
+  readonly number: number
+  parent: Hex.Hex | undefined
+  quorumAt: number | undefined
+  readonly commitments: Map<number, Arrived>
+  readonly witnesses: Map<number, string>
+  readonly reports: Map<number, Hex.Hex>
+}
+
+export type DraftClosedRound = Omit<ClosedRound, 'contributions'> & {
+  readonly contributions: Map<number, DraftContribution>
+}
+
+export type DraftContribution = Omit<Contribution, 'audits'> & {
+  readonly audits: Map<number, 'assigned' | 'valid' | 'invalid' | 'unavailable'>
+}
+
+/** A copy to change. */
+export function draftOf(state: State): Draft {
+  const { round, open } = state
+  return {
+    ...state,
+    workers: [...state.workers],
+    numbers: new Map(state.numbers),
+    round: {
+      ...round,
+      commitments: new Map(round.commitments),
+      witnesses: new Map(round.witnesses),
+      reports: new Map(round.reports),
+    },
+    open: open.map((closed) => ({
+      ...closed,
+      contributions: new Map(
+        Array.from(closed.contributions, ([worker, contribution]) => [
+          worker,
+          { ...contribution, audits: new Map(contribution.audits) },
+        ]),
+      ),
+    })),
+    arrivalsMs: [...state.arrivalsMs],
+    decisions: [],
+  }
+}
+
+/** Moves to a phase and says so. */
+export function enter(draft: Draft, phase: Phase): void {
+  draft.phase = phase
+  draft.since = draft.now
+  draft.decisions.push({ kind: 'phase', phase, round: draft.round.number })
+}
+
+/** Changes a worker. */
+export function update(draft: Draft, number: number, change: Partial<Worker>): void {
+  draft.workers[number] = { ...draft.workers[number]!, ...change }
+}
+
+/** Stops counting on a worker; what it delivered stays. */
+export function drop(draft: Draft, number: number, reason: string): void {
+  update(draft, number, { standing: 'gone' })
+  draft.decisions.push({ kind: 'worker-dropped', worker: number, reason })
+}
+
+/** A round that nobody has said anything in. */
+export function emptyRound(number: number): DraftRound {
+  return {
+    number,
+    parent: undefined,
+    quorumAt: undefined,
+    commitments: new Map(),
+    witnesses: new Map(),
+    reports: new Map(),
+  }
+}

@@ -1,0 +1,160 @@
+import type * as Hex from '../../protocol/Hex.ts'
+import type * as Commitment from '../../protocol/training/Commitment.ts'
+import type * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
+
+/** What a log has come to. Plain data: who folds the same log has the same. */
+export type State = {
+  readonly run: Hex.Hex
+  readonly order: TrainingOrder.TrainingOrder
+  readonly policy: Policy
+  /** Of the last batch. */
+  readonly now: number
+  readonly phase: Phase
+  /** When the phase began. */
+  readonly since: number
+  readonly workers: readonly Worker[]
+  /** Number of a worker by its address. */
+  readonly numbers: ReadonlyMap<Hex.Address, number>
+  readonly round: Round
+  /** Closed rounds whose contributions are not all settled, oldest first. */
+  readonly open: readonly ClosedRound[]
+  /** How long after a round's beginning commitments came, of the last rounds. */
+  readonly arrivalsMs: readonly number[]
+  readonly paidMicroUsd: bigint
+}
+
+export type Phase = 'gathering' | 'warm-up' | 'round' | 'witness' | 'cool-down' | 'ended'
+
+/** A worker, by its number: the place of its first `join` in the log. */
+export type Worker = {
+  readonly number: number
+  readonly address: Hex.Address
+  readonly peer: string
+  readonly source: { readonly url: string; readonly certificate: Hex.Hex }
+  /** Convicted workers stay what they are. */
+  readonly standing: 'active' | 'gone' | 'convicted'
+  readonly attempt: number
+  /** The first round that it takes part in. */
+  readonly firstRound: number
+  /** Rounds missed in a row. */
+  readonly missed: number
+  readonly earnedMicroUsd: bigint
+}
+
+/** The round that goes on. */
+export type Round = {
+  readonly number: number
+  /** The replica hash that a majority reported as its beginning. */
+  readonly parent: Hex.Hex | undefined
+  /** When three quarters had committed. */
+  readonly quorumAt: number | undefined
+  readonly commitments: ReadonlyMap<number, Arrived>
+  /** Of each witness, the workers whose payloads it holds. */
+  readonly witnesses: ReadonlyMap<number, string>
+  /** Replica hash that each worker begins with. */
+  readonly reports: ReadonlyMap<number, Hex.Hex>
+}
+
+/** A commitment and how long after the round's beginning it came. */
+export type Arrived = { readonly commitment: Commitment.Commitment; readonly afterMs: number }
+
+/** A closed round and what becomes of its contributions. */
+export type ClosedRound = {
+  readonly number: number
+  readonly closedAt: number
+  readonly contributions: ReadonlyMap<number, Contribution>
+}
+
+export type Contribution = {
+  readonly commitment: Commitment.Commitment
+  /** Inner steps that count. */
+  readonly weight: number
+  /** Who was drawn to run it again, and what each found. */
+  readonly audits: ReadonlyMap<number, 'assigned' | 'valid' | 'invalid' | 'unavailable'>
+}
+
+/** Times and shares that are the same in every run unless the order says otherwise. */
+export type Policy = {
+  readonly gatherMs: number
+  readonly warmUpMs: number
+  readonly witnessMs: number
+  readonly coolDownMs: number
+  /** How long an auditor may take. */
+  readonly auditMs: number
+  /** Rounds missed in a row until a worker is dropped. */
+  readonly missedLimit: number
+}
+
+export const defaultPolicy: Policy = {
+  gatherMs: 30_000,
+  warmUpMs: 120_000,
+  witnessMs: 15_000,
+  coolDownMs: 120_000,
+  auditMs: 120_000,
+  missedLimit: 3,
+}
+
+/** What follows from a batch. */
+export type Decision =
+  | { readonly kind: 'worker-joined'; readonly worker: number; readonly firstRound: number }
+  | { readonly kind: 'worker-dropped'; readonly worker: number; readonly reason: string }
+  | { readonly kind: 'worker-convicted'; readonly worker: number; readonly round: number }
+  | { readonly kind: 'entry-refused'; readonly author: Hex.Address; readonly reason: string }
+  | { readonly kind: 'phase'; readonly phase: Phase; readonly round: number }
+  | {
+      readonly kind: 'round-close'
+      readonly round: number
+      readonly accepted: readonly { worker: number; weight: number; payload: Hex.Hex }[]
+    }
+  /** Nobody's payload was held by enough: the same round again. */
+  | { readonly kind: 'round-repeated'; readonly round: number }
+  | {
+      readonly kind: 'audit-assigned'
+      readonly round: number
+      readonly worker: number
+      readonly auditor: number
+    }
+  | {
+      readonly kind: 'paid'
+      readonly round: number
+      readonly worker: number
+      readonly amountMicroUsd: bigint
+    }
+  | { readonly kind: 'unpaid'; readonly round: number; readonly worker: number; reason: string }
+  | { readonly kind: 'run-end'; readonly reason: string }
+
+/** The state before the first batch. */
+export function initial(
+  run: Hex.Hex,
+  order: TrainingOrder.TrainingOrder,
+  policy: Policy = defaultPolicy,
+): State {
+  return {
+    run,
+    order,
+    policy,
+    now: 0,
+    phase: 'gathering',
+    since: 0,
+    workers: [],
+    numbers: new Map(),
+    round: {
+      number: 0,
+      parent: undefined,
+      quorumAt: undefined,
+      commitments: new Map(),
+      witnesses: new Map(),
+      reports: new Map(),
+    },
+    open: [],
+    arrivalsMs: [],
+    paidMicroUsd: 0n,
+  }
+}
+
+/** Workers that a round counts on. */
+export function activeIn({ workers, round }: Pick<State, 'workers' | 'round'>): readonly Worker[] {
+  return workers.filter(
+    ({ standing, firstRound }) => standing === 'active' && firstRound <= round.number,
+  )
+}

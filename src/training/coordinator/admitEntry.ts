@@ -1,0 +1,142 @@
+import type * as Hex from '../../protocol/Hex.ts'
+import * as Applied from '../../protocol/training/Applied.ts'
+import * as Audit from '../../protocol/training/Audit.ts'
+import type * as Commitment from '../../protocol/training/Commitment.ts'
+import * as Entry from '../../protocol/training/Entry.ts'
+import type * as Join from '../../protocol/training/Join.ts'
+import type * as Witness from '../../protocol/training/Witness.ts'
+import { type Draft, drop, update } from './Draft.ts'
+import { activeIn, type Worker } from './State.ts'
+
+/**
+ * Takes an entry into a draft, or says why it has no effect. Signatures have been checked; everything
+ * else about an entry is decided here.
+ */
+export function admitEntry(draft: Draft, entry: Entry.Entry): void {
+  const refused = entry.signed.message.run === draft.run ? admit(draft, entry) : 'another-run'
+  if (refused !== undefined)
+    draft.decisions.push({
+      kind: 'entry-refused',
+      author: Entry.authorOf(entry),
+      reason: `${entry.kind}: ${refused}`,
+    })
+}
+
+function admit(draft: Draft, entry: Entry.Entry): string | undefined {
+  if (draft.phase === 'ended') return 'the-run-is-over'
+  switch (entry.kind) {
+    case 'join':
+      return join(draft, entry.signed.message)
+    case 'leave': {
+      const worker = workerOf(draft, entry.signed.message.worker)
+      if (worker?.standing !== 'active') return 'not-a-worker'
+      if (worker.attempt !== entry.signed.message.attempt) return 'another-attempt'
+      drop(draft, worker.number, 'left')
+      return undefined
+    }
+    case 'commitment':
+      return commit(draft, entry.signed.message)
+    case 'witness':
+      return witness(draft, entry.signed.message)
+    case 'applied':
+      return report(draft, entry.signed.message)
+    case 'audit':
+      return audit(draft, entry.signed.message)
+  }
+}
+
+function join(draft: Draft, message: Join.Join): string | undefined {
+  const { order, round, workers, numbers } = draft
+  if (message.graph !== order.graph) return 'another-graph'
+  if (message.data !== order.data) return 'another-data-set'
+  const known = workerOf(draft, message.worker)
+  if (known?.standing === 'convicted') return 'convicted'
+  if (known && known.attempt >= message.attempt) return 'joined-already'
+  const active = workers.filter(({ standing }) => standing === 'active').length
+  if (active >= order.maxWorkers && known?.standing !== 'active') return 'the-run-is-full'
+  const gathering = draft.phase === 'gathering' || draft.phase === 'warm-up'
+  const firstRound = gathering ? round.number : round.number + 1
+  const number = known?.number ?? workers.length
+  workers[number] = {
+    number,
+    address: message.worker,
+    peer: message.peer,
+    source: { url: message.url, certificate: message.certificate },
+    standing: 'active',
+    attempt: message.attempt,
+    firstRound,
+    missed: 0,
+    earnedMicroUsd: known?.earnedMicroUsd ?? 0n,
+  }
+  numbers.set(message.worker, number)
+  draft.decisions.push({ kind: 'worker-joined', worker: number, firstRound })
+  return undefined
+}
+
+function commit(draft: Draft, message: Commitment.Commitment): string | undefined {
+  const { round, order, phase } = draft
+  const worker = participant(draft, message.worker)
+  if (!worker) return 'not-a-worker'
+  if (phase !== 'round') return 'not-now'
+  if (message.round !== round.number) return 'another-round'
+  if (message.parent !== round.parent) return 'another-parent'
+  if (message.steps < 1 || message.steps > 4 * order.steps) return 'steps-out-of-range'
+  if (round.commitments.has(worker.number)) return 'committed-already'
+  const afterMs = draft.now - draft.since
+  round.commitments.set(worker.number, { commitment: message, afterMs })
+  return undefined
+}
+
+function witness(draft: Draft, message: Witness.Witness): string | undefined {
+  const { round, phase } = draft
+  const worker = participant(draft, message.worker)
+  if (!worker) return 'not-a-worker'
+  if (phase !== 'witness' || message.round !== round.number) return 'not-now'
+  if (!/^[0-9a-f]*$/.test(message.held)) return 'not-a-set'
+  round.witnesses.set(worker.number, message.held)
+  return undefined
+}
+
+function report(draft: Draft, message: Applied.Applied): string | undefined {
+  const { round } = draft
+  const worker = workerOf(draft, message.worker)
+  if (worker?.standing !== 'active') return 'not-a-worker'
+  if (message.rounds !== round.number) return 'another-round'
+  if (round.reports.has(worker.number)) return 'reported-already'
+  round.reports.set(worker.number, message.replica)
+  return undefined
+}
+
+function audit(draft: Draft, message: Audit.Audit): string | undefined {
+  const outcome = Audit.outcomes.find((each) => each === message.outcome)
+  const auditor = workerOf(draft, message.auditor)
+  const worker = workerOf(draft, message.worker)
+  if (!outcome) return 'not-an-outcome'
+  if (!auditor || !worker) return 'not-a-worker'
+  const closed = draft.open.find(({ number }) => number === message.round)
+  const audits = closed?.contributions.get(worker.number)?.audits
+  if (audits?.get(auditor.number) !== 'assigned') return 'not-assigned'
+  audits.set(auditor.number, outcome)
+  return undefined
+}
+
+function workerOf({ numbers, workers }: Draft, address: Hex.Address): Worker | undefined {
+  const number = numbers.get(address)
+  return number === undefined ? undefined : workers[number]
+}
+
+/** A worker that the round that goes on counts on. */
+function participant(draft: Draft, address: Hex.Address): Worker | undefined {
+  const worker = workerOf(draft, address)
+  if (worker?.standing !== 'active' || worker.firstRound > draft.round.number) return undefined
+  return worker
+}
+
+/** Notes a missed round, and drops who missed too many. */
+export function countMissed(draft: Draft): void {
+  for (const { number, missed } of activeIn(draft)) {
+    if (draft.round.commitments.has(number)) update(draft, number, { missed: 0 })
+    else if (missed + 1 >= draft.policy.missedLimit) drop(draft, number, 'missed-rounds')
+    else update(draft, number, { missed: missed + 1 })
+  }
+}

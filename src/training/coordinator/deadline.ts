@@ -1,0 +1,22 @@
+/** How a round's deadline follows from when its quorum came and from how earlier commitments came. */
+export const quorumShare = 0.75
+
+/**
+ * When a round closes at the latest, in milliseconds after its beginning: once three quarters have
+ * committed the rest get until the median of recent arrivals and three times their median absolute
+ * deviation, a second at least; without a quorum, `roundMs`.
+ */
+export function deadlineMs(
+  arrivalsMs: readonly number[],
+  { quorumAfterMs, roundMs }: { quorumAfterMs: number | undefined; roundMs: number },
+): number {
+  if (quorumAfterMs === undefined) return roundMs
+  const middle = median(arrivalsMs)
+  const spread = median(arrivalsMs.map((each) => Math.abs(each - middle)))
+  return Math.min(roundMs, Math.max(quorumAfterMs + 1000, middle + 3 * spread))
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
+}

@@ -1,0 +1,205 @@
+import type * as Hex from '../../protocol/Hex.ts'
+import type { Commitment } from '../../protocol/training/Commitment.ts'
+import type * as Entry from '../../protocol/training/Entry.ts'
+import { admitEntry, countMissed } from './admitEntry.ts'
+import { holds } from './bitmap.ts'
+import { deadlineMs, quorumShare } from './deadline.ts'
+import { type Draft, draftOf, drop, emptyRound, enter } from './Draft.ts'
+import { assignAudits, settle } from './settle.ts'
+import { activeIn, type Decision, type State } from './State.ts'
+
+/** What a batch of the log brings. */
+export type Input = {
+  /** Milliseconds; time enters nowhere else. */
+  readonly now: number
+  /** Hash of the batch. */
+  readonly seed: Hex.Hex
+  /** Entries whose signatures have been checked. */
+  readonly inbox: readonly Entry.Entry[]
+}
+
+/**
+ * Folds one batch of the log into the state of a run and says what follows. Pure: everybody who has the
+ * log comes to the same decisions, so whoever writes it need not be trusted. docs/training-rules.md is
+ * what it does in words.
+ */
+export function tick(
+  state: State,
+  { now, seed, inbox }: Input,
+): { readonly state: State; readonly outbox: readonly Decision[] } {
+  const draft = draftOf(state)
+  if (draft.now === 0) draft.since = now
+  draft.now = Math.max(state.now, now)
+  for (const entry of inbox) admitEntry(draft, entry)
+  if (draft.phase !== 'ended') {
+    settle(draft, seed)
+    // A phase may be over at once, for instance a round that nobody is left to work on.
+    for (let phases = 0; phases < 4 && advance(draft, seed); phases++);
+  }
+  const { decisions: outbox, ...next } = draft
+  return { state: next, outbox }
+}
+
+/** Ends the phase if it is over. */
+function advance(draft: Draft, seed: Hex.Hex): boolean {
+  const before = draft.phase
+  switch (draft.phase) {
+    case 'gathering':
+      endGathering(draft)
+      break
+    case 'warm-up':
+      endWarmUp(draft)
+      break
+    case 'round':
+      endRound(draft)
+      break
+    case 'witness':
+      endWitness(draft, seed)
+      break
+    case 'cool-down':
+      endCoolDown(draft)
+      break
+    case 'ended':
+      break
+  }
+  return draft.phase !== before
+}
+
+function endGathering(draft: Draft): void {
+  const active = draft.workers.filter(({ standing }) => standing === 'active')
+  if (active.length === 0) draft.since = draft.now
+  const waited = draft.now - draft.since >= draft.policy.gatherMs
+  if (active.length >= draft.order.minWorkers || (active.length > 0 && waited))
+    enter(draft, 'warm-up')
+}
+
+function endWarmUp(draft: Draft): void {
+  const active = activeIn(draft)
+  if (active.length === 0) return enter(draft, 'gathering')
+  const late = draft.now - draft.since >= draft.policy.warmUpMs
+  const all = active.every(({ number }) => draft.round.reports.has(number))
+  if (!all && !late) return
+  const parent = majority(draft)
+  if (parent === undefined) {
+    // Nobody has the start state yet, or they have different ones: wait for more reports.
+    if (late) draft.since = draft.now
+    return
+  }
+  for (const { number } of active)
+    if (draft.round.reports.get(number) !== parent && late) drop(draft, number, 'no-start-state')
+  draft.round.parent = parent
+  enter(draft, 'round')
+}
+
+function endRound(draft: Draft): void {
+  const { round, order } = draft
+  round.parent ??= majority(draft)
+  const active = activeIn(draft)
+  const committed = active.filter(({ number }) => round.commitments.has(number)).length
+  if (round.quorumAt === undefined && committed >= Math.max(1, active.length * quorumShare))
+    round.quorumAt = draft.now
+  const quorumAfterMs = round.quorumAt === undefined ? undefined : round.quorumAt - draft.since
+  const limit = deadlineMs(draft.arrivalsMs, { quorumAfterMs, roundMs: order.roundMs })
+  const over = draft.now - draft.since >= limit
+  if (committed === 0 && over) {
+    countMissed(draft)
+    draft.decisions.push({ kind: 'round-repeated', round: round.number })
+    draft.since = draft.now
+    if (activeIn(draft).length === 0) enter(draft, 'gathering')
+    return
+  }
+  if (over || (committed > 0 && committed === active.length)) enter(draft, 'witness')
+}
+
+function endWitness(draft: Draft, seed: Hex.Hex): void {
+  const { round, policy } = draft
+  const active = activeIn(draft)
+  const heard = active.filter(({ number }) => round.witnesses.has(number)).length
+  const late = draft.now - draft.since >= policy.witnessMs
+  if (heard < active.length && !late) return
+  const accepted = [...round.commitments].filter(([number]) => isHeld(draft, number))
+  if (accepted.length === 0) {
+    draft.decisions.push({ kind: 'round-repeated', round: round.number })
+    draft.round = { ...emptyRound(round.number), parent: round.parent, reports: round.reports }
+    return enter(draft, 'round')
+  }
+  countMissed(draft)
+  close(
+    draft,
+    accepted.toSorted(([a], [b]) => a - b),
+    seed,
+  )
+}
+
+/** A payload counts when a majority of those who spoke, and not its sender alone, hold it. */
+function isHeld({ round }: Draft, number: number): boolean {
+  const votes = [...round.witnesses.values()].filter((held) => holds(held, number)).length
+  return round.witnesses.size > 0 && votes * 2 > round.witnesses.size
+}
+
+function close(
+  draft: Draft,
+  accepted: readonly (readonly [number, { commitment: Commitment; afterMs: number }])[],
+  seed: Hex.Hex,
+): void {
+  const { number } = draft.round
+  const closed = {
+    number,
+    closedAt: draft.now,
+    contributions: new Map(
+      accepted.map(([worker, { commitment }]) => [
+        worker,
+        { commitment, weight: commitment.steps, audits: new Map() },
+      ]),
+    ),
+  }
+  const arrivals = accepted.map(([, { afterMs }]) => afterMs)
+  draft.arrivalsMs = [...draft.arrivalsMs, ...arrivals].slice(-arrivalLimit)
+  draft.open.push(closed)
+  draft.decisions.push({
+    kind: 'round-close',
+    round: number,
+    accepted: accepted.map(([worker, { commitment }]) => ({
+      worker,
+      weight: commitment.steps,
+      payload: commitment.payload,
+    })),
+  })
+  assignAudits(draft, closed, seed)
+  draft.round = emptyRound(number + 1)
+  const reason = endReason(draft)
+  if (reason === undefined) return enter(draft, 'round')
+  enter(draft, 'cool-down')
+}
+
+function endReason({ round, order, now, paidMicroUsd, open }: Draft): string | undefined {
+  if (round.number >= order.rounds) return 'rounds'
+  const owed = open.flatMap(({ contributions }) => [...contributions.values()])
+  const steps = owed.reduce((sum, { weight }) => sum + weight, order.steps)
+  if (paidMicroUsd + BigInt(steps) * order.priceMicroUsd > order.budgetMicroUsd) return 'budget'
+  if (order.deadlineSeconds > 0 && now >= order.deadlineSeconds * 1000) return 'deadline'
+  return undefined
+}
+
+function endCoolDown(draft: Draft): void {
+  const late = draft.now - draft.since >= draft.policy.coolDownMs
+  if (draft.open.length > 0 && !late) return
+  draft.decisions.push({ kind: 'run-end', reason: endReason(draft) ?? 'over' })
+  enter(draft, 'ended')
+}
+
+/**
+ * The replica hash of more than half of those who reported, once more than half have, or once the others
+ * have had `witnessMs` for it: whoever speaks first does not decide alone.
+ */
+function majority(draft: Draft): Hex.Hex | undefined {
+  const { round, policy, now, since } = draft
+  const active = activeIn(draft)
+  const reports = active.flatMap(({ number }) => round.reports.get(number) ?? [])
+  const counts = Map.groupBy(reports, (replica) => replica)
+  const waited = now - since >= policy.witnessMs
+  if (reports.length * 2 <= active.length && !waited) return undefined
+  return [...counts].find(([, same]) => same.length * 2 > reports.length)?.[0]
+}
+
+const arrivalLimit = 256
