@@ -3,6 +3,7 @@ import { DecoderError, type Model } from '../models/decoder.ts'
 import { bytesOf } from '../train/startRun.ts'
 import { decodingGraph } from './decodingGraph.ts'
 import { greedy, sample } from './sample.ts'
+import { type PartedExecutable, startParted } from './startParted.ts'
 
 /** A decoder made ready to continue texts, one at a time. */
 export type Generator = AsyncDisposable & {
@@ -26,7 +27,8 @@ export type GenerateOptions = {
 }
 
 /**
- * Prepares a decoder for generation.
+ * Prepares a decoder for generation. Weights of products in a quantised profile are quantised once, and
+ * kept as int8 with f32 scales.
  *
  * @param weights bytes of the model's parameters, in order.
  * @param options.prefillWidth how many tokens of a prompt are read at once; it changes no bit.
@@ -37,19 +39,20 @@ export async function startGenerator(
 ): Promise<Generator> {
   await using stack = new AsyncDisposableStack()
   const prepare = async (width: number) => {
-    const executable = await backend.prepare(decodingGraph(model, { width }), { signal })
-    stack.use(executable)
-    weights.forEach((bytes, index) => executable.writeState(index, bytes))
-    return executable
+    const graph = decodingGraph(model, { width })
+    const parted = await startParted({ backend }, { graph, constants: weights, signal })
+    stack.use(parted.executable)
+    return parted
   }
   const decoding = await prepare(1)
   const prefilling = prefillWidth > 1 ? await prepare(prefillWidth) : decoding
   const width = Math.max(1, prefillWidth)
+  const caches = Array.from({ length: 2 * model.config.layers }, (_, at) => weights.length + at)
   const owned = stack.move()
   return {
     generate(prompt, options) {
       expectRoom(model, prompt, options)
-      return generate({ decoding, prefilling, width, first: weights.length }, prompt, options)
+      return generate({ decoding, prefilling, width, caches }, prompt, options)
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -65,11 +68,11 @@ export declare namespace startGenerator {
 }
 
 type Prepared = {
-  readonly decoding: Executable
-  readonly prefilling: Executable
+  readonly decoding: PartedExecutable
+  readonly prefilling: PartedExecutable
   readonly width: number
-  /** The first state slot of the cache. */
-  readonly first: number
+  /** The state slots of the cache, as the graph numbers them. */
+  readonly caches: readonly number[]
 }
 
 function* generate(
@@ -86,29 +89,33 @@ function* generate(
       ? sample(wordsOf(chances!), { seed, position: position + tokens.length, topK, topP })
       : greedy(new Float32Array(wordsOf(logits!).buffer))
   }
+  const { executable } = prepared.decoding
   let position = readAhead(prepared, prompt, advance)
   let next = 0
   for (; position < prompt.length; position++)
-    next = advance(prepared.decoding, prompt.subarray(position, position + 1), position)
+    next = advance(executable, prompt.subarray(position, position + 1), position)
   for (let done = 1; ; done++, position++) {
     yield next
     if (next === stopToken || done >= maxTokens) return
-    next = advance(prepared.decoding, Uint32Array.of(next), position)
+    next = advance(executable, Uint32Array.of(next), position)
   }
 }
 
 /** Reads whole widths of a prompt, all but its last token at most, and hands over the cache. */
 function readAhead(
-  { decoding, prefilling, width, first }: Prepared,
+  { decoding, prefilling, width, caches }: Prepared,
   prompt: Uint32Array,
   advance: (executable: Executable, tokens: Uint32Array, position: number) => number,
 ): number {
   if (prefilling === decoding) return 0
   let position = 0
   for (; position + width < prompt.length; position += width)
-    advance(prefilling, prompt.subarray(position, position + width), position)
-  for (let slot = first; slot < decoding.graph.state.length; slot++)
-    decoding.writeState(slot, prefilling.readState(slot))
+    advance(prefilling.executable, prompt.subarray(position, position + width), position)
+  for (const slot of caches)
+    decoding.executable.writeState(
+      decoding.slotOf(slot)!,
+      prefilling.executable.readState(prefilling.slotOf(slot)!),
+    )
   return position
 }
 
