@@ -7,7 +7,7 @@ export type PartedExecutable = {
   /** Of the second part: its batch and results are the graph's, its state is not. */
   readonly executable: Executable
   /** Where a slot of the graph's state stands now; undefined when nothing reads it any more. */
-  slotOf(slot: number): number | undefined
+  readonly slotOf: (slot: number) => number | undefined
 }
 
 /**
