@@ -7,6 +7,7 @@ import * as Json from '../../protocol/Json.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { readBytes } from '../readBytes.ts'
 import * as Config from './Config.ts'
+import { onDisk } from './DiskError.ts'
 import { writeAtomically } from './writeAtomically.ts'
 
 const hash = z.custom<Hash>(isHash)
@@ -60,9 +61,14 @@ export function exists(folder: string): boolean {
   return existsSync(join(folder, name))
 }
 
-/** Writes it whole or not at all. */
+/**
+ * Writes it whole or not at all.
+ *
+ * @throws {DiskError} when it cannot be written.
+ */
 export function write(folder: string, run: RunFile): void {
-  writeAtomically(join(folder, name), `${JSON.stringify(run, null, 2)}\n`)
+  const text = `${JSON.stringify(run, null, 2)}\n`
+  onDisk(folder, `${name} cannot be written`, () => writeAtomically(join(folder, name), text))
 }
 
 /** What the run follows from. */

@@ -17,8 +17,8 @@ import { bytesOf, hashOf, type Hash, type Origin } from '../../exact/run/Claim.t
 import * as StepLog from '../../exact/run/StepLog.ts'
 import type { Graph } from '../../exact/Graph.ts'
 import { SafetensorsError } from '../../exact/weights/Safetensors.ts'
-import { BaseError, messageOf } from '../../runtime/Errors.ts'
-import { fileLock, LockedError } from '../../runtime/fileLock.ts'
+import { fileLock } from '../../runtime/fileLock.ts'
+import { DiskError, onDisk } from './DiskError.ts'
 import { temporarySuffix, writeAtomically } from './writeAtomically.ts'
 
 /** The folder of a run while it runs: its log of steps and its checkpoints. One process has it at a time. */
@@ -51,7 +51,7 @@ export type RunFolder = Disposable & {
  * @throws {DiskError} when another process has the folder, or it cannot be written.
  */
 export function open(folder: string, { graph, origin, about }: open.Options): RunFolder {
-  const attempt = attemptIn(folder)
+  const attempt = <T>(what: string, body: () => T) => onDisk(folder, what, body)
   using stack = new DisposableStack()
   attempt('The folder cannot be made', () => mkdirSync(folder, { recursive: true }))
   stack.use(lockOf(folder))
@@ -160,45 +160,7 @@ function lockOf(folder: string): Disposable {
   }
 }
 
-function attemptIn(folder: string) {
-  return <T>(what: string, body: () => T): T => {
-    try {
-      return body()
-    } catch (cause) {
-      throw new DiskError(what, { folder, cause })
-    }
-  }
-}
-
 function writeWhole(file: number, text: string): void {
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
-}
-
-/** Thrown when a run's folder cannot be written. */
-export class DiskError extends BaseError {
-  override readonly code = 'Cli.DiskError'
-
-  constructor(what: string, { folder, cause }: { folder: string; cause: unknown }) {
-    super(`${what}: ${reasonOf(cause)}.`, {
-      cause,
-      metaMessages: [
-        `Folder: ${folder}`,
-        'Fix: make room there, or stop the other process; then the same command goes on from what is kept.',
-      ],
-    })
-  }
-}
-
-function reasonOf(cause: unknown): string {
-  if (cause instanceof LockedError) return 'another process works in it'
-  const { code = '' } = cause as { code?: string }
-  const known: Partial<Record<string, string>> = {
-    ENOSPC: 'the disk is full',
-    EDQUOT: 'the quota of disk space is used up',
-    EFBIG: 'files may not be so large here',
-    EROFS: 'the disk is read-only',
-    EACCES: 'the folder may not be written',
-  }
-  return known[code] ?? messageOf(cause).split('\n')[0]!
 }

@@ -10,6 +10,7 @@ import * as Checkpoint from '../../exact/run/Checkpoint.ts'
 import { hashOf, originOf } from '../../exact/run/Claim.ts'
 import { replay } from '../../exact/run/replay.ts'
 import { BaseError } from '../../runtime/Errors.ts'
+import { onDisk } from './DiskError.ts'
 import * as RunFile from './RunFile.ts'
 import * as RunFolder from './RunFolder.ts'
 import type { SavedModel } from './SavedModel.ts'
@@ -36,12 +37,14 @@ export async function* claimGeneration(
   const start = generationState(model, { weights, prompt, temperature, seed })
   const startRoot = StateRoot.from(graph.state, start)
   const origin = originOf(graph, { startRoot, dataRoot: noData, seed })
-  mkdirSync(path, { recursive: true })
-  rmSync(join(path, 'steps.jsonl'), { force: true })
   const first = { origin, steps: 0, stateRoot: origin.startRoot, state: start }
   const about = { model: JSON.stringify(model.config) }
-  writeAtomically(join(path, startName), Checkpoint.write(first, { graph, about }))
-  writeAtomically(join(path, 'graph.cbor'), encode(graph))
+  onDisk(path, 'The first state cannot be written', () => {
+    mkdirSync(path, { recursive: true })
+    rmSync(join(path, 'steps.jsonl'), { force: true })
+    writeAtomically(join(path, startName), Checkpoint.write(first, { graph, about }))
+    writeAtomically(join(path, 'graph.cbor'), encode(graph))
+  })
   const steps = prompt.length + maxTokens - 1
   using folder = RunFolder.open(path, { graph, origin, about })
   let finalRoot = origin.startRoot

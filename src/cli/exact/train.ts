@@ -19,6 +19,7 @@ import { readBytes } from '../readBytes.ts'
 import { run } from '../run.ts'
 import * as Config from './Config.ts'
 import { defaultConfig } from './defaultConfig.ts'
+import { onDisk } from './DiskError.ts'
 import { lossChart } from './lossChart.ts'
 import * as RunFile from './RunFile.ts'
 import * as RunFolder from './RunFolder.ts'
@@ -180,7 +181,8 @@ async function follow(parts: Parts, plan: Plan): Promise<void> {
     runRoot: folder.runRoot(),
   }
   const picture = join(path, 'loss.svg')
-  writeAtomically(picture, lossChart(lossesOf(folder), { title: basename(plan.file) }))
+  const chart = lossChart(lossesOf(folder), { title: basename(plan.file) })
+  onDisk(path, 'The picture cannot be written', () => writeAtomically(picture, chart))
   RunFile.write(path, { ...fileOf(plan), ...claim })
   reporter.end(claim, { folder: path, picture })
 }
@@ -218,8 +220,11 @@ function changes(before: unknown, after: unknown, path = ''): readonly string[] 
 }
 
 function writeStart(plan: Plan, graph: Graph): void {
-  writeAtomically(join(plan.folder, 'graph.cbor'), encode(graph))
-  RunFile.write(plan.folder, fileOf(plan))
+  const { folder } = plan
+  onDisk(folder, 'The graph cannot be written', () =>
+    writeAtomically(join(folder, 'graph.cbor'), encode(graph)),
+  )
+  RunFile.write(folder, fileOf(plan))
 }
 
 function fileOf({ folder, file, data, settings, origin }: Plan): RunFile.Training {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -18,8 +18,16 @@ describe('writeAtomically', () => {
 
   test('where it cannot write, the old file stays and the reason is told', () => {
     expect(() => writeAtomically(join(folder, 'missing', 'b'), 'x')).toThrow('ENOENT')
-    // Longer than a file may be: a real error in the middle of writing, on a full disk. The e2e test has that.
     expect(() => writeAtomically(folder, 'x')).toThrow()
+    expect(readdirSync(folder)).toEqual(['a'])
+  })
+
+  test.runIf(existsSync('/dev/full'))('on a full disk the old file stays', () => {
+    const path = join(folder, 'a')
+    writeAtomically(path, 'two')
+    symlinkSync('/dev/full', `${path}.new`)
+    expect(() => writeAtomically(path, 'three')).toThrow('ENOSPC')
+    expect(readFileSync(path, 'utf8')).toBe('two')
     expect(readdirSync(folder)).toEqual(['a'])
   })
 })
