@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const contracts = dirname(fileURLToPath(import.meta.url))
 const target = join(contracts, '../src/chain/artifacts.ts')
-const names = ['TestUSD', 'ProviderRegistry', 'Vault']
+const names = ['TestUSD', 'ProviderRegistry', 'Vault', 'ExactJudge', 'DisputeRules', 'Disputes']
 
 const build = spawnSync(
   process.execPath,

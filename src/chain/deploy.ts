@@ -11,16 +11,38 @@ import type { Identity } from '../protocol/Identity.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import { systemClock } from '../runtime/systemClock.ts'
-import { providerRegistry, testUsd, vault } from './artifacts.ts'
+import {
+  disputeRules,
+  disputes,
+  exactJudge,
+  providerRegistry,
+  testUsd,
+  vault,
+} from './artifacts.ts'
 import type { Parameters } from './Chain.ts'
 import { ask } from './viemErrors.ts'
 import { viemSender } from './viemSender.ts'
 
 /** The contracts of a network: all that `viemChain` needs to know of them. */
-export type Deployment = { readonly domain: Domain.Domain; readonly parameters: Parameters }
+export type Deployment = {
+  readonly domain: Domain.Domain
+  readonly parameters: Parameters
+  readonly disputes: DisputesDeployment
+}
+
+/** The contracts that decide who is right about exact work, and their constants. */
+export type DisputesDeployment = {
+  readonly address: Hex.Address
+  readonly rules: Hex.Address
+  readonly judge: Hex.Address
+  /** Time of each party for all its moves of a dispute. */
+  readonly clockSeconds: number
+  /** How long credit for bonds waits to leave; longer than any window of a challenge should be. */
+  readonly withdrawalDelaySeconds: number
+}
 
 /**
- * Puts the contracts on a chain, from the first three transactions of `deployer`, which decide their
+ * Puts the contracts on a chain, from the first transactions of `deployer`, which decide their
  * addresses; so the account must be fresh, and calling again with the same account changes nothing.
  *
  * @throws {DeploymentError} when the account has sent other transactions, or deployed with other constants.
@@ -30,27 +52,53 @@ export async function deploy(options: deploy.Options): Promise<Deployment> {
   const { rpcUrl, deployer, clock = systemClock(), signal } = options
   const { withdrawalDelaySeconds = 3600, unbondingDelaySeconds = 7200 } = options
   const { evidenceWindowSeconds = Math.floor(unbondingDelaySeconds / 2) } = options
-  const court = options.court ?? deployer.address
+  const clockSeconds = options.clockSeconds ?? clockFor(evidenceWindowSeconds)
   const client = createPublicClient({ transport: http(rpcUrl, { retryCount: 0 }), cacheTime: 0 })
   const chainId = await ask({ clock, signal }, () => client.getChainId())
   const sender = viemSender(
     { client, clock, identity: deployer },
     { chainId, confirmations: 1, timeoutMs: 60_000 },
   )
-  const [usd, registry, vaultAddress] = addressesOf(deployer.address, options.usd !== undefined)
-  const token = options.usd ?? usd
-  const parameters = { usd: token, registry, withdrawalDelaySeconds, unbondingDelaySeconds }
-  const delays = [BigInt(unbondingDelaySeconds), BigInt(evidenceWindowSeconds)] as const
+  const at = addressesOf(deployer.address, options.usd !== undefined)
+  const token = options.usd ?? at.usd
+  const court = options.court ?? at.disputes
+  const deployment: Deployment = {
+    domain: { chainId, vault: at.vault },
+    parameters: {
+      usd: token,
+      registry: at.registry,
+      withdrawalDelaySeconds,
+      unbondingDelaySeconds,
+    },
+    disputes: {
+      address: at.disputes,
+      rules: at.rules,
+      judge: at.judge,
+      clockSeconds,
+      withdrawalDelaySeconds: evidenceWindowSeconds,
+    },
+  }
+  const stakeSeconds = [BigInt(unbondingDelaySeconds), BigInt(evidenceWindowSeconds)] as const
+  const disputeSeconds = [BigInt(clockSeconds), BigInt(evidenceWindowSeconds)] as const
 
   const steps = [
     { address: token, data: encodeDeployData({ ...testUsd }) },
     {
-      address: registry,
-      data: encodeDeployData({ ...providerRegistry, args: [token, court, ...delays] }),
+      address: at.registry,
+      data: encodeDeployData({ ...providerRegistry, args: [token, court, ...stakeSeconds] }),
     },
     {
-      address: vaultAddress,
+      address: at.vault,
       data: encodeDeployData({ ...vault, args: [token, BigInt(withdrawalDelaySeconds)] }),
+    },
+    { address: at.judge, data: encodeDeployData({ ...exactJudge }) },
+    { address: at.rules, data: encodeDeployData({ ...disputeRules, args: [at.judge] }) },
+    {
+      address: at.disputes,
+      data: encodeDeployData({
+        ...disputes,
+        args: [token, at.vault, at.registry, at.rules, ...disputeSeconds],
+      }),
     },
   ]
   for (const { address, data } of steps) {
@@ -59,7 +107,6 @@ export async function deploy(options: deploy.Options): Promise<Deployment> {
     if (!(await ask({ clock, signal }, () => hasCode(client, address))))
       throw new DeploymentError({ reason: `${address} is not where the contract went` })
   }
-  const deployment = { domain: { chainId, vault: vaultAddress }, parameters }
   await ask({ clock, signal }, () => check(client, deployment, court))
   return deployment
 }
@@ -69,7 +116,7 @@ export declare namespace deploy {
     rpcUrl: string
     /** A fresh account; a local chain asks no fees of it. */
     deployer: Identity
-    /** Who may slash. @default the deployer */
+    /** Who may slash. @default the contract of disputes */
     court?: Hex.Address | undefined
     /** The stable token that is there already. @default a test token of our own, made here */
     usd?: Hex.Address | undefined
@@ -79,18 +126,27 @@ export declare namespace deploy {
     unbondingDelaySeconds?: number | undefined
     /** @default half the unbonding delay */
     evidenceWindowSeconds?: number | undefined
+    /** Time of each party of a dispute; both together less than the evidence window. @default 900, or a quarter of that window */
+    clockSeconds?: number | undefined
     clock?: Clock | undefined
     signal?: AbortSignal | undefined
   }
 }
 
+/** Where the contracts go: each is the account's next transaction. */
 function addressesOf(from: Hex.Address, hasToken: boolean) {
-  const nonces = hasToken ? [0n, 0n, 1n] : [0n, 1n, 2n]
-  return nonces.map((nonce) => getCreateAddress({ from, nonce }).toLowerCase()) as [
-    Hex.Address,
-    Hex.Address,
-    Hex.Address,
-  ]
+  const first = hasToken ? 0 : 1
+  const addressAt = (place: number) =>
+    getCreateAddress({ from, nonce: BigInt(place) }).toLowerCase() as Hex.Address
+  const [registry, vaultAddress, judge, rules, court] = [0, 1, 2, 3, 4].map((place) =>
+    addressAt(first + place),
+  ) as [Hex.Address, Hex.Address, Hex.Address, Hex.Address, Hex.Address]
+  return { usd: addressAt(0), registry, vault: vaultAddress, judge, rules, disputes: court }
+}
+
+/** Both clocks and a window as long as they must end while the registry still has the stake. */
+function clockFor(evidenceWindowSeconds: number): number {
+  return Math.max(1, Math.min(900, Math.floor(evidenceWindowSeconds / 4)))
 }
 
 async function hasCode(client: PublicClient, address: Hex.Address): Promise<boolean> {
@@ -101,24 +157,27 @@ async function hasCode(client: PublicClient, address: Hex.Address): Promise<bool
 /** The constants on the chain are those that were asked for. */
 async function check(
   client: PublicClient,
-  { domain, parameters }: Deployment,
+  { domain, parameters, ...deployment }: Deployment,
   court: Hex.Address,
 ): Promise<void> {
   const atVault = { address: domain.vault, abi: vault.abi } as const
   const atRegistry = { address: parameters.registry, abi: providerRegistry.abi } as const
+  const atDisputes = { address: deployment.disputes.address, abi: disputes.abi } as const
   const actual = {
     usd: (await client.readContract({ ...atVault, functionName: 'usd' })).toLowerCase(),
     court: (await client.readContract({ ...atRegistry, functionName: 'court' })).toLowerCase(),
     withdrawal: await client.readContract({ ...atVault, functionName: 'withdrawalDelay' }),
     unbonding: await client.readContract({ ...atRegistry, functionName: 'unbondingDelay' }),
+    clock: await client.readContract({ ...atDisputes, functionName: 'clockSeconds' }),
   }
   const expected = {
     usd: parameters.usd,
     court,
     withdrawal: BigInt(parameters.withdrawalDelaySeconds),
     unbonding: BigInt(parameters.unbondingDelaySeconds),
+    clock: BigInt(deployment.disputes.clockSeconds),
   }
-  for (const name of ['usd', 'court', 'withdrawal', 'unbonding'] as const)
+  for (const name of ['usd', 'court', 'withdrawal', 'unbonding', 'clock'] as const)
     if (actual[name] !== expected[name])
       throw new DeploymentError({
         reason: `${name} is ${actual[name]} on the chain, not ${expected[name]}`,
