@@ -26,9 +26,10 @@ export function lossChart(losses: readonly number[], { title }: { title: string 
       ? ''
       : `<circle cx="${round(left(losses.length))}" cy="${round(top(last))}" r="4"/>` +
         `<text class="end" x="${right}" y="34" text-anchor="end">${last.toFixed(3)} in the end</text>`
+  const outcome = last === undefined ? '' : `, ${last.toFixed(3)} nats a token in the end`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-labelledby="title about">
 <title id="title">${escaped(title)}</title>
-<desc id="about">Training loss over ${losses.length} steps${last === undefined ? '' : `, ${last.toFixed(3)} nats a token in the end`}.</desc>
+<desc id="about">Training loss over ${losses.length} steps${outcome}.</desc>
 <style>${style}</style>
 <rect class="page" width="${size.width}" height="${size.height}" rx="8"/>
 <text class="title" x="${plot.left}" y="34">${escaped(title)}</text>

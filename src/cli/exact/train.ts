@@ -43,7 +43,7 @@ export function trainCommand(): Command {
     .description(
       'train a small language model on the bytes of a file; the same bits on any machine',
     )
-    .option('--data <file>', 'what to learn: any file, taken as bytes')
+    .option('--data <file>', 'what to learn from; a text, or bytes of another sort')
     .option('--config <file>', 'settings in YAML (default: those of --print-config)')
     .option('--out <dir>', 'folder of the run (default: the name of the data and .run)')
     .option('--steps <count>', 'how many steps, instead of what the settings say', many)
