@@ -81,7 +81,7 @@ const poolLimit = 10_000
 /** Creates a chain, and replays the blocks of its file. */
 export async function createEvmChain(options: EvmChainOptions): Promise<EvmChain> {
   const { clock, chainId, automine, statePath } = options
-  const common = createCustomCommon({ chainId }, Mainnet, { hardfork: Hardfork.Cancun })
+  const common = createCustomCommon({ chainId }, Mainnet, { hardfork: Hardfork.Osaka })
   const vm = await createVM({ common, stateManager: new SimpleStateManager({ common }) })
   const blocks: Block[] = [genesis]
   const places = new Map<Hex.Hex, { block: Block; index: number }>()
