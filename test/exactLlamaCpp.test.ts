@@ -7,14 +7,17 @@ import { batchOf } from '../src/exact/data.ts'
 import * as Graph from '../src/exact/Graph.ts'
 import { type Decoder, decoder } from '../src/exact/models/decoder.ts'
 import { input } from '../src/exact/Tensor.ts'
-import { bytesOf, startRun } from '../src/exact/train/startRun.ts'
+import * as Tokenizer from '../src/exact/Tokenizer.ts'
+import { bytesOf, drawParameters, startRun } from '../src/exact/train/startRun.ts'
 import { decoderTrainingGraph } from '../src/exact/train/trainingGraph.ts'
 import { startWasm } from '../src/exact/wasm/startWasm.ts'
 import type { DecoderWeights } from '../src/exact/weights/assembleDecoder.ts'
 import { fromBytes } from '../src/exact/weights/ByteSource.ts'
 import * as DecoderGguf from '../src/exact/weights/DecoderGguf.ts'
 import { loadDecoder } from '../src/exact/weights/loadDecoder.ts'
-import { llamaLogits } from './llamaLogits.ts'
+import { ggufTokenizer } from '../src/exact/weights/ggufTokenizer.ts'
+import { llamaLogits, llamaTokens } from './llamaLogits.ts'
+import { smallTokenizer } from './smallTokenizer.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'weft-truth-'))
 const backend = await startWasm()
@@ -66,6 +69,24 @@ describe('the same GGUF in llama.cpp', () => {
     const found = compare(await logitsOf(await load(file.bytes)), theirs)
     expect(found.largestDifference).toBeLessThan(0.5)
     expect(found.otherChoices).toBeLessThan(20)
+  })
+})
+
+describe('the tokenizer of a GGUF in llama.cpp', () => {
+  test('makes the tokens that the tokenizer.json makes', async () => {
+    const file = smallTokenizer(25)
+    const ours = Tokenizer.fromHuggingFace(file)
+    const { vocabulary } = ours
+    const config = { bos_token: '<s>', eos_token: '</s>' }
+    const model = decoder({ ...base, vocabulary, positions: 8 })
+    const weights = await drawParameters({ backend }, { ...model, seed: [1, 1] })
+    const tokenizer = ggufTokenizer(file, { config, vocabulary })
+    const path = join(folder, 'tokenizer.gguf')
+    await writeFile(path, Buffer.concat([...DecoderGguf.write({ model, weights }, { tokenizer })]))
+    const texts = ['to be or not to be', "  whether it's  nobler\n\nto be? 12345", 'Größe 漢字 🌍']
+    // llama.cpp puts the start before a prompt itself.
+    const expected = texts.map((each) => [...ours.encode(each)].slice(1))
+    expect(await llamaTokens(path, texts)).toEqual(expected)
   })
 })
 

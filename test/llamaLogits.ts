@@ -36,3 +36,13 @@ export async function llamaLogits(
     return Float64Array.from({ length: vocabulary }, (_, token) => logits.get(token as never)!)
   })
 }
+
+/** The tokens that llama.cpp makes of texts, without looking for special ones within them. */
+export async function llamaTokens(
+  path: string,
+  texts: readonly string[],
+): Promise<readonly (readonly number[])[]> {
+  await using llama = await startLlama({ gpu: false })
+  await using model = await llama.loadModel({ modelPath: path, vocabOnly: true })
+  return texts.map((text) => model.tokenize(text, false))
+}
