@@ -9,8 +9,6 @@ export type Compilation = {
   readonly threads: number
   /** Ops of fewer elements are done by one thread. */
   readonly aloneBelow: number
-  /** Where in memory a 32-bit constant stands. */
-  readonly constantAt: (bits: number) => number
   /** Sixteen words of ones, then sixteen of zeros. */
   readonly masksAt: number
 }

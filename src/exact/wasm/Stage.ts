@@ -5,7 +5,7 @@ import type { Code } from './assemble.ts'
 export type Stage = {
   /** The kind of op it is of, or `pack` and `copy`: what products and the next state need beside that. */
   readonly what: Node['op']['kind'] | 'pack' | 'copy'
-  /** The op of the graph that it is of, or the first of them; undefined for copies at the end. */
+  /** The op of the graph whose value it gives; undefined for copies at the end. */
   readonly op?: number | undefined
   readonly units: number
   /** Units of each thread; all of them when one thread does it alone. */

@@ -1,4 +1,4 @@
-/** Fused multiply-add by the machine or emulated, and the rules for what an op stores. */
+/** Fused multiply-add by the machine, or emulated. */
 import { type Assembler, type Code, type Local, type Scope } from './assemble.ts'
 import { call, f32x4, f64x2, i32, i32x4, i64x2, v128, when } from './instructions.ts'
 
@@ -14,23 +14,6 @@ export function multiplyAdd(module: Assembler, fusion: Fusion): MultiplyAdd {
     module.define({ parameters: ['v128', 'v128', 'v128'], results: ['v128'] }, emulate),
   )
   return (a, b, c) => call(emulated, a, b, c)
-}
-
-const nan = 0x7fc0_0000
-
-/** The one NaN in place of any. */
-export function canonical(value: Local): Code {
-  return v128.bitselect(value.get, v128.splat(nan), f32x4.eq(value.get, value.get))
-}
-
-/** What an f32 op stores of a value: one NaN; zero with its sign in place of a subnormal. */
-export function atOutput(value: Local): Code {
-  const magnitude = v128.and(value.get, v128.splat(0x7fff_ffff))
-  const isSmall = i32x4.lt(magnitude, v128.splat(0x0080_0000))
-  return [
-    value.set(v128.andnot(value.get, v128.and(isSmall, v128.splat(0x7fff_ffff)))),
-    canonical(value),
-  ]
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Graph, type Node, valueOf } from '../Graph.ts'
+import type { Graph } from '../Graph.ts'
 import { type Code, type Function, type Local, startModule } from './assemble.ts'
 import { barrier, control } from './barrier.ts'
 import type { Compilation } from './Compilation.ts'
@@ -11,6 +11,8 @@ import { type Access, mustWait, type Stage } from './Stage.ts'
 import type { ConstantPanels, Placed, Rooms } from './places.ts'
 import { markImport } from './StageTimes.ts'
 import { stagesOf } from './stagesOf.ts'
+import { fuse } from './fuse.ts'
+import { type Task, type Tasks, valueOf } from './Task.ts'
 
 /** A graph as a module, and where its values stand in the memory it imports. */
 export type Compiled = {
@@ -49,19 +51,19 @@ const stagesPerFunction = 64
 export function compile(graph: Graph, options: CompileOptions): Compiled {
   const { fusion, kernels, threads, stallMs, aloneBelow, isTimed } = options
   const module = startModule(isTimed ? [markImport] : [])
-  const { masksAt, constantAt, words, end } = constantsOf(graph)
-  const places = { masksAt, constantAt }
-  const compilation: Compilation = { module, fusion, kernels, threads, aloneBelow, ...places }
-  const flags = graph.ops.filter(({ op }) => op.kind === 'contract-i8').length
+  const tasks = fuse(graph)
+  const { masksAt, words, end } = masks
+  const compilation: Compilation = { module, fusion, kernels, threads, aloneBelow, masksAt }
+  const flags = tasks.ops.filter(({ op }) => op.kind === 'contract-i8').length
   const stepFlags = { at: end, bytes: flags * 4 }
   const constantFlags = { at: end + flags * 4, bytes: flags * 4 }
   const workAt = aligned(end + flags * 8)
   const workOfThread = aligned(roomOfThread(compilation))
-  const planned = plan(graph, workAt + threads * workOfThread, (node) =>
-    scratchOf(compilation, graph, node),
+  const planned = plan(tasks, workAt + threads * workOfThread, (task) =>
+    scratchOf(compilation, tasks, task),
   )
   const constant = startConstants(planned.bytes, constantFlags.at)
-  const stages = planStages(compilation, graph, planned, {
+  const stages = planStages(compilation, tasks, planned, {
     workAt,
     workBytes: workOfThread,
     flagsAt: stepFlags.at,
@@ -83,26 +85,20 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
     words,
     stepFlags,
     constantFlags,
-    packedSlots: constantSlots(graph),
+    packedSlots: constantSlots(tasks),
     isParallel,
     stages: [...constant.stages, ...all],
   }
 }
 
-/** Constants of all programs, once each, behind the masks of the reductions. */
-function constantsOf(graph: Graph) {
-  const masksAt = control.end
-  const masks = Array.from({ length: 32 }, (_, lane) => (lane < 16 ? 0xffff_ffff : 0))
-  const programs = graph.ops.flatMap(({ op }) => (op.kind === 'map' ? op.program.constants : []))
-  const patterns = [...new Set(programs)]
-  const first = masksAt + masks.length * 4
-  const addresses = new Map(patterns.map((bits, index) => [bits, first + index * 4]))
-  return {
-    masksAt,
-    constantAt: (bits: number) => addresses.get(bits)!,
-    words: [...masks, ...patterns].map((word, index) => [masksAt + index * 4, word] as const),
-    end: first + patterns.length * 4,
-  }
+/** Masks of the reductions: sixteen words of ones, then sixteen of zeros. */
+const masks = {
+  masksAt: control.end,
+  words: Array.from(
+    { length: 32 },
+    (_, lane) => [control.end + lane * 4, lane < 16 ? 0xffff_ffff : 0] as const,
+  ),
+  end: control.end + 32 * 4,
 }
 
 function roomOfThread(compilation: Compilation): number {
@@ -111,16 +107,16 @@ function roomOfThread(compilation: Compilation): number {
 }
 
 /** The slot a value is, when it stays as it is. */
-function constantSlot(graph: Graph, root: number): number | undefined {
+function constantSlot(graph: Tasks, root: number): number | undefined {
   return root < graph.state.length && graph.next[root] === root ? root : undefined
 }
 
-function constantSlots(graph: Graph): ReadonlySet<number> {
+function constantSlots(graph: Tasks): ReadonlySet<number> {
   return new Set(graph.state.keys().filter((slot) => constantSlot(graph, slot) !== undefined))
 }
 
 /** Room for the packed right operand of a product, unless it is packed for good. */
-function scratchOf(compilation: Compilation, graph: Graph, node: Node): number {
+function scratchOf(compilation: Compilation, graph: Tasks, node: Task): number {
   const { op } = node
   if (op.kind !== 'contract' && op.kind !== 'contract-i8') return 0
   if (constantSlot(graph, node.inputs[1]!) !== undefined) return 0
@@ -152,7 +148,7 @@ type Places = Pick<Rooms, 'workAt' | 'workBytes' | 'constantPanels'> & { readonl
 
 function planStages(
   compilation: Compilation,
-  graph: Graph,
+  graph: Tasks,
   { order, addresses, scratch }: Plan,
   { flagsAt, ...places }: Places,
 ): readonly Stage[] {
@@ -170,7 +166,7 @@ function planStages(
       out: placed(first + op),
       rooms: { ...places, flagAt, scratchAt: scratch.get(op) ?? 0 },
     })
-    return stages.map((stage) => ({ ...stage, op }))
+    return stages.map((stage) => ({ ...stage, op: node.source }))
   })
 }
 

@@ -103,6 +103,9 @@ export const f32x4 = {
   div: vector(231),
   min: vector(232),
   max: vector(233),
+  /** b < a ? b : a, and a < b ? b : a: a where one is NaN. */
+  pmin: vector(234),
+  pmax: vector(235),
   convertI32x4: vector(250),
   demoteF64x2Zero: vector(94),
   /** a * b + c, fused or not as the machine likes: only after the probe. */
@@ -124,6 +127,7 @@ export const i32x4 = {
   extract: lane(27),
   replace: (value: Code, index: number, word: Code): Code => [value, word, 0xfd, 28, index],
   lt: vector(57),
+  maxS: vector(184),
   shl: vector(171),
   shrS: vector(172),
   shrU: vector(173),
@@ -147,11 +151,18 @@ export const i64x2 = {
 export const i16x8 = {
   /** The lower eight bytes, with their signs. */
   extendLowI8x16: vector(135),
+  /** Of two vectors' i32, saturated to 0 to 65535. */
+  narrowI32x4U: vector(134),
   /** Sums of two products, exact under the same condition. */
   relaxedDotI8x16I7x16: vector(0x112),
 } as const
 
-export const i8x16 = { splat: vector(15), add: vector(110) } as const
+export const i8x16 = {
+  splat: vector(15),
+  add: vector(110),
+  /** Of two vectors' i16, saturated to 0 to 255. */
+  narrowI16x8U: vector(102),
+} as const
 
 /** Atomic 32-bit access; the address is a multiple of four. */
 export const atomic = {

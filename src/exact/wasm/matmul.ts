@@ -2,7 +2,7 @@
  * The micro-kernels of matrix products. A tile of the result stays in registers while k runs; each
  * element has one accumulator, so that neither tile nor block nor thread changes a bit.
  */
-import { atOutput, multiplyAdd } from './arithmetic.ts'
+import { multiplyAdd } from './arithmetic.ts'
 import type { Code, Function, Local, Scope } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import {
@@ -20,6 +20,8 @@ import {
   when,
   zero,
 } from './instructions.ts'
+import { startConstants } from './constants.ts'
+import { outputRules } from './outputRules.ts'
 import { packing } from './packing.ts'
 import { blockRows, blockWords, type Kind, terms as termsOf, tileOf } from './panels.ts'
 
@@ -84,6 +86,9 @@ function kernelBody(
     const stored = v128.load(at.get, j * 16)
     return total.set(kind === 'i8' ? i32x4.add(total.get, stored) : stored)
   }
+  const constants = startConstants(local)
+  const { stored } = outputRules(constants)
+  const ruled = sums.map((row) => row.map((total) => total.set(stored(total))))
   return [
     begin,
     when(
@@ -99,12 +104,7 @@ function kernelBody(
       ),
     ),
     when(k.get, round(0)),
-    kind === 'f32'
-      ? when(
-          isLast.get,
-          sums.map((row) => row.map((total) => total.set(atOutput(total)))),
-        )
-      : [],
+    kind === 'f32' ? when(isLast.get, [constants.prepare(), ruled]) : [],
     eachRow((row) => row.map((total, j) => v128.store(at.get, total.get, j * 16))),
   ]
 }

@@ -1,5 +1,4 @@
 /** Ops that copy bits: strided copies, rows by index, and the sum of rows by index. */
-import { atOutput } from './arithmetic.ts'
 import type { Code, Function, Local, Scope } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import {
@@ -16,7 +15,9 @@ import {
   when,
   zero,
 } from './instructions.ts'
+import { startConstants } from './constants.ts'
 import type { Loop } from './loops.ts'
+import { outputRules } from './outputRules.ts'
 
 export type CopySpec = {
   /** Loops with the strides of the target and the source, in elements. */
@@ -148,6 +149,8 @@ function scatterAddBody({ parameters, local }: Scope): Code {
     parameters as readonly Local[] as Locals7
   const [position, row, target, source] = [1, 2, 3, 4].map(() => local('i32')) as Locals4
   const [value, last] = [local('v128'), local('i32')]
+  const constants = startConstants(local)
+  const stored = outputRules(constants).stored(value)
   const rowBytes = bytesOf(rowWords.get)
   const at = (index: Code) => i32.add(to.get, i32.mul(index, rowBytes))
   const hasFour = i32.leU(i32.add(target.get, i32.const(16)), last.get)
@@ -182,9 +185,10 @@ function scatterAddBody({ parameters, local }: Scope): Code {
     ]),
     target.set(at(begin.get)),
     last.set(at(end.get)),
+    constants.prepare(),
     wordByWord(target, last, [
       value.set(v128.load32Zero(target.get)),
-      v128.store32(0, target.get, [value.set(atOutput(value)), value.get]),
+      v128.store32(0, target.get, [value.set(stored), value.get]),
     ]),
   ]
 }

@@ -1,9 +1,9 @@
 import { BackendError } from '../Backend.ts'
-import { type Graph, type Node, valueOf } from '../Graph.ts'
 import { byteLength, same } from '../Tensor.ts'
 import { startArena } from './arena.ts'
 import { rootsOf } from './roots.ts'
 import { schedule } from './schedule.ts'
+import { type Task, type Tasks, valueOf } from './Task.ts'
 
 /** Where everything of a graph stands in memory, and in which order it runs. */
 export type Plan = {
@@ -36,9 +36,9 @@ const slackBytes = 64
  * @throws {BackendError} when it is more than 4 GiB.
  */
 export function plan(
-  graph: Graph,
+  graph: Tasks,
   base: number,
-  scratchBytes: (node: Node, op: number) => number,
+  scratchBytes: (node: Task, op: number) => number,
 ): Plan {
   const order = schedule(graph)
   const roots = rootsOf(graph)
@@ -81,7 +81,7 @@ export function plan(
   })
 
   /** An input that this op alone still wants, and whose elements it reads where it writes. */
-  function heirOf(node: Node, position: number): number | undefined {
+  function heirOf(node: Task, position: number): number | undefined {
     return identityInputs(graph, node)
       .map((input) => roots[input]!)
       .find((root) => {
@@ -108,7 +108,7 @@ export function plan(
 }
 
 /** Inputs that an op reads only where it writes: it may write over them. */
-export function identityInputs(graph: Graph, node: Node): readonly number[] {
+export function identityInputs(graph: Tasks, node: Task): readonly number[] {
   if (node.op.kind === 'place') return node.inputs.slice(0, 1)
   if (node.op.kind !== 'map' || node.dtype === 'i8') return []
   return node.inputs.filter((input) => {
@@ -119,7 +119,7 @@ export function identityInputs(graph: Graph, node: Node): readonly number[] {
 
 /** The last position at which the memory of a root is read; the end for what outlives a step. */
 function lastReads(
-  graph: Graph,
+  graph: Tasks,
   order: readonly number[],
   roots: readonly number[],
 ): ReadonlyMap<number, number> {
@@ -134,7 +134,7 @@ function lastReads(
 
 /** Values that are written over the state slot they are the next value of. */
 function nextInPlace(
-  graph: Graph,
+  graph: Tasks,
   order: readonly number[],
   roots: readonly number[],
 ): ReadonlyMap<number, number> {
@@ -163,7 +163,7 @@ function nextInPlace(
 }
 
 /** What has to be copied when all ops have run. */
-function ending(graph: Graph, roots: readonly number[], take: (bytes: number) => number) {
+function ending(graph: Tasks, roots: readonly number[], take: (bytes: number) => number) {
   const states = graph.state.length
   const nextRoots = graph.next.map((value) => roots[value]!)
   const changes = (slot: number) => slot < states && nextRoots[slot] !== slot

@@ -1,5 +1,4 @@
 /** Products of many matrices, and the scales of integer products. */
-import { atOutput } from './arithmetic.ts'
 import type { Code, Function, Local, Scope } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import {
@@ -16,6 +15,8 @@ import {
   when,
   zero,
 } from './instructions.ts'
+import { startConstants } from './constants.ts'
+import { outputRules } from './outputRules.ts'
 import { rowsFunction } from './matmul.ts'
 import type { Kind } from './panels.ts'
 
@@ -79,7 +80,9 @@ function scaleBody({ parameters, local }: Scope): Code {
     parameters as readonly Local[] as Locals9
   const [row, batch, at, columns, j] = [1, 2, 3, 4, 5].map(() => local('i32')) as Locals5
   const [value, left, lane] = [local('v128'), local('v128'), local('i32')]
-  return count(row, { from: begin.get, to: end.get, step: one }, [
+  const constants = startConstants(local)
+  const stored = outputRules(constants).stored(value)
+  const body = count(row, { from: begin.get, to: end.get, step: one }, [
     batch.set(i32.divU(row.get, m.get)),
     left.set(
       v128.load32Splat(
@@ -91,7 +94,7 @@ function scaleBody({ parameters, local }: Scope): Code {
     count(j, { from: zero, to: n.get, step: i32.const(4) }, [
       value.set(f32x4.mul(f32x4.convertI32x4(v128.load(at.get)), left.get)),
       value.set(f32x4.mul(value.get, v128.load(columns.get))),
-      value.set(atOutput(value)),
+      value.set(stored),
       lane.set(i32.sub(n.get, j.get)),
       when(
         i32.geU(lane.get, i32.const(4)),
@@ -107,6 +110,7 @@ function scaleBody({ parameters, local }: Scope): Code {
       advance(columns, i32.const(16)),
     ]),
   ])
+  return [constants.prepare(), body]
 }
 
 type Locals5 = [Local, Local, Local, Local, Local]

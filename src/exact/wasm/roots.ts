@@ -1,7 +1,7 @@
-import type { Graph } from '../Graph.ts'
+import type { Tasks } from './Task.ts'
 
 /** For each value the one whose memory it is: its own number, or that of what it reshapes. */
-export function rootsOf(graph: Graph): readonly number[] {
+export function rootsOf(graph: Tasks): readonly number[] {
   const first = graph.state.length + graph.batch.length
   const roots = Array.from({ length: first }, (_, value) => value)
   for (const { op, inputs } of graph.ops)

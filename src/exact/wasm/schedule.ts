@@ -1,11 +1,11 @@
-import type { Graph } from '../Graph.ts'
 import { rootsOf } from './roots.ts'
+import type { Tasks } from './Task.ts'
 
 /**
  * In which order the ops of a graph run: as they stand, but what computes the next value of a state slot
  * waits, where it can, until nothing else wants the old one, so that it may be written in its place.
  */
-export function schedule(graph: Graph): readonly number[] {
+export function schedule(graph: Tasks): readonly number[] {
   const first = graph.state.length + graph.batch.length
   const roots = rootsOf(graph)
   const waits = waitsOf(graph, roots)
@@ -52,7 +52,7 @@ export function schedule(graph: Graph): readonly number[] {
 }
 
 /** For each op that gives the next value of a slot: the ops that read the slot otherwise. */
-function waitsOf(graph: Graph, roots: readonly number[]): ReadonlyMap<number, readonly number[]> {
+function waitsOf(graph: Tasks, roots: readonly number[]): ReadonlyMap<number, readonly number[]> {
   const first = graph.state.length + graph.batch.length
   const readersOf = new Map<number, number[]>()
   graph.ops.forEach(({ inputs }, op) => {

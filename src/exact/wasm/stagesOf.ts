@@ -1,5 +1,4 @@
 /** What the threads do for each op, with the addresses of its values put in. */
-import type { Node } from '../Graph.ts'
 import { count as elements, byteLength, type DType, type Shape } from '../Tensor.ts'
 import type { Function } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
@@ -10,13 +9,14 @@ import { copyFunction, gatherFunction, placeFunction, scatterAddFunction } from 
 import { philoxFunction } from './philox.ts'
 import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './places.ts'
 import { productStages } from './productStages.ts'
-import { columnsAtOnce, reduceColumns, reduceRows } from './reduce.ts'
+import { columnsAtOnce, identity, reduceColumns, reduceRows } from './reduce.ts'
 import type { Access, Stage } from './Stage.ts'
+import type { MapTask, ReduceTask, Task } from './Task.ts'
 
-/** The stages of one op. */
+/** The stages of one task. */
 export function stagesOf(
   compilation: Compilation,
-  { op }: Node,
+  { op }: Task,
   { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
 ): readonly Stage[] {
   const what = op.kind
@@ -27,7 +27,7 @@ export function stagesOf(
     case 'contract-i8':
       return productStages(compilation, op, { inputs, out, rooms })
     case 'reduce':
-      return [reduceStage(compilation, op, { x: inputs[0]!, out, rooms })]
+      return [reduceStage(compilation, op, { inputs, out, rooms })]
     case 'reshape':
       return []
     case 'transpose': {
@@ -82,7 +82,7 @@ function ownElements(compilation: Compilation, shape: Shape): number {
 
 function mapStage(
   compilation: Compilation,
-  { program }: Extract<Node['op'], { kind: 'map' }>,
+  { program }: MapTask,
   inputs: readonly Placed[],
   out: Placed,
 ): Stage {
@@ -106,39 +106,60 @@ function withoutFirst({ size, strides: all }: Loop): Loop {
   return { size, strides: all.slice(1) }
 }
 
-/** How the outermost loop is divided, as nearly as it goes along the rows that `ownElements` gives. */
-function division(compilation: Compilation, shape: Shape, loops: readonly Loop[]) {
+/** How the outermost loop is divided, as nearly as it goes into parts of `own` elements. */
+function division(
+  compilation: Compilation,
+  shape: Shape,
+  loops: readonly Loop[],
+  {
+    own = ownElements(compilation, shape),
+    work = elements(shape),
+  }: { own?: number; work?: number } = {},
+) {
   const units = loops[0]!.size
   const inner = elements(shape) / units
-  const own = ownElements(compilation, shape)
   const perThread =
-    own % inner === 0
-      ? Math.min(own / inner, units)
-      : share(compilation, { units, work: elements(shape) })
+    own % inner === 0 ? Math.min(own / inner, units) : share(compilation, { units, work })
   return { units, perThread, own: own % inner === 0 ? own : perThread * inner }
 }
 
 function reduceStage(
   compilation: Compilation,
-  { of, axis }: Extract<Node['op'], { kind: 'reduce' }>,
-  { x, out, rooms }: { x: Placed; out: Placed; rooms: Rooms },
+  { of, axis, program = identity, from }: ReduceTask,
+  { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
 ): Stage {
-  const k = x.shape[axis]!
-  const inner = elements(x.shape.slice(axis + 1))
-  const outer = elements(x.shape.slice(0, axis))
-  const work = elements(x.shape)
+  const shape = from ?? inputs[0]!.shape
+  const k = shape[axis]!
+  const inner = elements(shape.slice(axis + 1))
+  const rowsShape = shape.slice(0, axis)
+  const rows = elements(rowsShape)
+  const work = elements(shape)
+  const isWhole = (input: Placed) => elements(input.shape) === work
   if (inner === 1) {
-    const perThread = shareRows(compilation, outer, work)
-    return stage(reduceRows(compilation, of), [out.at, x.at, k], {
+    const read = inputs.map((input) => broadcastStrides(input.shape, shape))
+    const loops = loopsOver(
+      rowsShape,
+      read.map((each) => each.slice(0, axis)),
+    )
+    const spec = { of, program, k, loops, strides: read.map((each) => each[axis]!) }
+    const { units, perThread, own } = division(compilation, rowsShape, loops, {
+      own: shareRows(compilation, rows, work),
+      work,
+    })
+    return stage(reduceRows(compilation, spec), [out.at, ...inputs.map(({ at }) => at)], {
       what: 'reduce',
-      units: outer,
+      units,
       perThread,
-      accesses: [access('write', out, perThread * 4), access('read', x, perThread * k * 4)],
+      accesses: [
+        access('write', out, own * 4),
+        ...inputs.map((input) => access('read', input, isWhole(input) ? own * k * 4 : undefined)),
+      ],
     })
   }
+  const [x] = inputs as [Placed]
   const blocks = Math.ceil(inner / columnsAtOnce)
-  const units = outer * blocks
-  const run = reduceColumns(compilation, of)
+  const units = rows * blocks
+  const run = reduceColumns(compilation, { of, program })
   return {
     what: 'reduce',
     units,
