@@ -1,10 +1,11 @@
 /** Honest and faulty runs, and games about them, for tests of disputes. */
 import type { Backend, Executable } from '../src/exact/Backend.ts'
+import { equal } from '../src/exact/commit/merkle.ts'
 import * as DataRoot from '../src/exact/commit/DataRoot.ts'
 import * as RunRoot from '../src/exact/commit/RunRoot.ts'
 import type { Graph, Node } from '../src/exact/Graph.ts'
 import { valueOf } from '../src/exact/Graph.ts'
-import { rootOf } from '../src/exact/judgeable.ts'
+import { rootFrom } from '../src/exact/judgeable.ts'
 import { reference } from '../src/exact/reference.ts'
 import type { ExactClaim } from '../src/protocol/ExactClaim.ts'
 import * as Hex from '../src/protocol/Hex.ts'
@@ -16,17 +17,22 @@ import { recordRun } from '../src/verification/dispute/recordRun.ts'
 import { type Prover, startProver } from '../src/verification/dispute/startProver.ts'
 import type { TinyRun } from './exactRuns.ts'
 
-/** What goes wrong while a run is computed; each may change what it is given. */
+/** What goes wrong while a run is computed. */
 export type Fault = {
+  /** Another batch. */
   readonly batch?: (step: number, batch: readonly Uint8Array[]) => readonly Uint8Array[]
-  /** After a value was computed: its number, its bytes, and those of all before it. */
-  readonly value?: (at: Computed) => void
-  readonly state?: (at: Stepped) => void
+  /** Another state that a step reads, while it says that it reads the right one. */
+  readonly read?: (step: number, state: readonly Uint8Array[]) => readonly Uint8Array[]
+  /** Another value in the place of the one that was computed; nothing to leave it. */
+  readonly value?: (at: Computed) => Uint8Array | undefined
+  /** Another state after a step, slot by slot. */
+  readonly state?: (at: Stepped) => readonly Uint8Array[]
 }
 export type Computed = {
   readonly step: number
   readonly number: number
   readonly bytes: Uint8Array
+  /** All values before it. */
   readonly values: readonly Uint8Array[]
 }
 export type Stepped = {
@@ -35,35 +41,86 @@ export type Stepped = {
   readonly after: readonly Uint8Array[]
 }
 
+/** All values of each step of an honest run, so that what a fault does not touch is not computed again. */
+type Memory = Map<number, readonly Uint8Array[]>
+const memories = new WeakMap<TinyRun, Memory>()
+
 /**
- * The reference back end, op by op, with a fault. It knows the step from a counter in the state, as training
- * and generation have one.
+ * The reference back end, op by op, with a fault, for this run alone: it computes each step once, and knows by
+ * the state which step it is asked for.
  */
-export function faultyBackend(graph: Graph, fault: Fault): Backend {
-  const counter = graph.state.findIndex(({ name }) => name === 'step' || name === 'count')
+export function faultyBackend(run: TinyRun, fault: Fault = {}): Backend {
+  const { graph } = run
+  const memory = memories.get(run) ?? new Map<number, readonly Uint8Array[]>()
+  memories.set(run, memory)
+  const isHonest = Object.keys(fault).length === 0
+  const states: (readonly Uint8Array[])[] = []
+  const done: Memory = isHonest ? memory : new Map<number, readonly Uint8Array[]>()
+
+  async function compute(
+    step: number,
+    given: readonly (readonly Uint8Array[])[],
+  ): Promise<readonly Uint8Array[]> {
+    const honest = memory.get(step)
+    const [state, batch] = given as [readonly Uint8Array[], readonly Uint8Array[]]
+    const read = fault.read?.(step, state) ?? state
+    const values = [...read, ...(fault.batch?.(step, batch) ?? batch)].map((bytes, number) =>
+      honest && equal(bytes, honest[number]!) ? honest[number]! : bytes.slice(),
+    )
+    for (const node of graph.ops) {
+      const number = values.length
+      const isKnown = honest && node.inputs.every((input) => values[input] === honest[input])
+      const bytes = isKnown ? honest[number]! : await single(graph, node, values)
+      const other = fault.value?.({ step, number, bytes, values }) ?? bytes
+      values.push(honest && equal(other, honest[number]!) ? honest[number]! : other)
+    }
+    return values
+  }
+
+  const after = (
+    step: number,
+    before: readonly Uint8Array[],
+    values: readonly Uint8Array[],
+  ): readonly Uint8Array[] => {
+    const next = graph.next.map((value, slot) => (value === slot ? before[slot]! : values[value]!))
+    return fault.state?.({ step, before, after: next }) ?? next
+  }
+
+  /** Computes steps ahead, which the port cannot wait for. */
+  const ready: Promise<void> = (async () => {
+    let state = run.start
+    for (let step = 0; step < run.steps; step++) {
+      const values = done.get(step) ?? (await compute(step, [state, run.batch(step)]))
+      done.set(step, values)
+      states.push(state)
+      state = after(step, state, values)
+    }
+  })()
+
   return {
     name: 'faulty',
     async prepare(prepared) {
-      const state = prepared.state.map((slot) => new Uint8Array(bytesIn(slot)))
-      const ops = await Promise.all(prepared.ops.map((node) => single(prepared, node)))
+      await ready
+      let state = [...run.start]
+      let at: number | undefined
       return {
         graph: prepared,
         memoryBytes: 0,
-        step(given) {
-          const step = new DataView(state[counter]!.buffer).getUint32(0, true)
-          const before = state.map((bytes) => bytes.slice())
-          const values = [...before, ...(fault.batch?.(step, given) ?? given)]
-          prepared.ops.forEach(({ inputs }, index) => {
-            const [bytes] = ops[index]!.step(inputs.map((input) => values[input]!))
-            const number = values.push(bytes!) - 1
-            fault.value?.({ step, number, bytes: bytes!, values })
-          })
-          prepared.next.forEach((value, slot) => state[slot]!.set(values[value]!))
-          fault.state?.({ step, before, after: state })
-          return prepared.results.map(({ value }) => values[value]!)
+        step() {
+          const step =
+            at ??
+            states.findIndex((known) => known.every((bytes, slot) => equal(bytes, state[slot]!)))
+          const values = done.get(step)!
+          const results = prepared.results.map(({ value }) => values[value]!)
+          state = [...after(step, state, values)]
+          at = step + 1
+          return results
         },
         readState: (index) => state[index]!,
-        writeState: (index, bytes) => void state[index]!.set(bytes),
+        writeState(index, bytes) {
+          state[index] = bytes.slice()
+          at = undefined
+        },
         [Symbol.asyncDispose]: () => Promise.resolve(),
       }
     },
@@ -73,21 +130,20 @@ export function faultyBackend(graph: Graph, fault: Fault): Backend {
 const singles = new WeakMap<Node, Executable>()
 
 /** One op alone: the reference back end copies what it is given and what it gives, so all may share it. */
-async function single(graph: Graph, node: Node): Promise<Executable> {
-  const known = singles.get(node)
-  if (known) return known
-  const batch = node.inputs.map((input, index) => ({ name: `${index}`, ...valueOf(graph, input) }))
-  const inputs = [...batch.keys()]
-  const executable = await reference.prepare({
-    version: 1,
-    state: [],
-    batch,
-    ops: [{ ...node, inputs }],
-    next: [],
-    results: [{ name: 'out', value: batch.length }],
-  })
-  singles.set(node, executable)
-  return executable
+async function single(
+  graph: Graph,
+  node: Node,
+  values: readonly Uint8Array[],
+): Promise<Uint8Array> {
+  let executable = singles.get(node)
+  if (!executable) {
+    const batch = node.inputs.map((input, at) => ({ name: `${at}`, ...valueOf(graph, input) }))
+    const ops = [{ ...node, inputs: [...batch.keys()] }]
+    const results = [{ name: 'out', value: batch.length }]
+    executable = await reference.prepare({ version: 1, state: [], batch, ops, next: [], results })
+    singles.set(node, executable)
+  }
+  return executable.step(node.inputs.map((input) => values[input]!))[0]!
 }
 
 /** A run and the claim of who did it. */
@@ -98,10 +154,10 @@ export const claimant: Hex.Address = `0x${'c1'.repeat(20)}`
 /** Does a run, with a fault or without, and claims what came out. */
 export async function claimRun(
   run: TinyRun,
-  { steps, fault, windowBytes }: { steps: number; fault?: Fault; windowBytes?: number },
+  { fault, windowBytes }: { fault?: Fault; windowBytes?: number } = {},
 ): Promise<Claimed> {
-  const backend = fault ? faultyBackend(run.graph, fault) : reference
-  const { graph, start, data, seed, worker } = run
+  const backend = faultyBackend(run, fault)
+  const { graph, start, data, seed, worker, steps } = run
   const options = { graph, start, data, seed, worker, steps }
   const { stateRoots, checkpoints } = await recordRun({ backend }, options)
   const prover = await startProver(
@@ -112,7 +168,7 @@ export async function claimRun(
   const claim: ExactClaim = {
     claimant,
     job: Hex.zero,
-    graph: Hex.from(rootOf(graph)),
+    graph: Hex.from(rootFrom(prover.header)),
     graphCid: Hex.zero,
     start: Hex.from(prover.stateRoot(0)),
     end: Hex.from(prover.stateRoot(steps)),
@@ -128,10 +184,13 @@ export async function claimRun(
   return { prover, claim }
 }
 
-/** Moves in its turn; nothing when it stalls. `refusal` is set when its last move was refused. */
+/**
+ * Moves in its turn; nothing when it stalls. `shown` is what the claimant has shown so far; `refusal` is set when
+ * its own last move was refused.
+ */
 export type Player = (
   position: Position.Position,
-  shown: Move.Move,
+  shown: readonly Move.Move[],
   refusal?: MoveError,
 ) => Promise<Move.Move | undefined>
 
@@ -153,7 +212,7 @@ export async function playOut(
   const moves: Move.Move[] = []
   const refusals: string[] = []
   let position = Position.first(claim)
-  let shown: Move.Move = { type: 'concede' }
+  const shown: Move.Move[] = []
   for (let number = 0; number < 100; number++) {
     const mover = position.turn
     const facts = { position, moves, refusals }
@@ -174,12 +233,8 @@ export async function playOut(
     }
     moves.push(move!)
     if (outcome.type === 'end') return { ...facts, ...outcome, last: move }
-    if (mover === 'claimant') shown = move!
+    if (mover === 'claimant') shown.push(move!)
     position = outcome.position
   }
   throw new Error('The game does not end.')
-}
-
-function bytesIn({ dtype, shape }: { dtype: string; shape: readonly number[] }): number {
-  return shape.reduce((product, size) => product * size, 1) * (dtype === 'i8' ? 1 : 4)
 }

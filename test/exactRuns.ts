@@ -15,6 +15,7 @@ export type TinyRun = {
   readonly data: Uint8Array | undefined
   readonly seed: readonly [number, number]
   readonly worker: number
+  readonly steps: number
   readonly batch: (step: number) => readonly Uint8Array[]
 }
 
@@ -26,7 +27,8 @@ export async function decoderTraining({
   profile = 'f32',
   length = 4,
   worker = 0,
-}: { profile?: 'f32' | 'i8' | 'i8x3'; length?: number; worker?: number } = {}): Promise<TinyRun> {
+  steps = 4,
+}: Training = {}): Promise<TinyRun> {
   const model = decoder({ ...small, profiles: allIn(profile) })
   const graph = decoderTrainingGraph(model, {
     rows: 2,
@@ -40,18 +42,25 @@ export async function decoderTraining({
   const batch = (step: number) => [
     bytesOf(batchOf(data, { seed, step, worker, rows: 2, length: length + 1 })),
   ]
-  return { graph, start: run.state(), data, seed, worker, batch }
+  return { graph, start: run.state(), data, seed, worker, steps, batch }
+}
+
+type Training = {
+  profile?: 'f32' | 'i8' | 'i8x3' | undefined
+  length?: number | undefined
+  worker?: number | undefined
+  steps?: number | undefined
 }
 
 /** The same decoder, writing. */
-export async function generation(): Promise<TinyRun> {
+export async function generation({ steps = 5 }: { steps?: number } = {}): Promise<TinyRun> {
   const model = decoder(small)
   const { parameters } = model
   const weights = await drawParameters({ backend: reference }, { parameters, seed })
   const prompt = tokensOf('cat').map((token) => token % small.vocabulary)
   const start = generationState(model, { weights, prompt, temperature: 0.8, seed })
   const graph = generationGraph(model)
-  return { graph, start, data: undefined, seed: [0, 0], worker: 0, batch: () => [] }
+  return { graph, start, data: undefined, seed: [0, 0], worker: 0, steps, batch: () => [] }
 }
 
 const small: Decoder = { ...tinyDecoder, vocabulary: 128 }

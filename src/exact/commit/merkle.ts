@@ -23,6 +23,11 @@ export type Opening = {
  * ```
  */
 export function rootOfBytes(bytes: Uint8Array): Uint8Array {
+  const leaves = leavesIn(bytes.byteLength)
+  if (leaves <= chunkLeaves) {
+    const hashes = new Uint8Array(leaves * 32)
+    return fold(hashes, hashRows(0, bytes, { rowBytes: leafBytes, out: hashes }))
+  }
   const stream = startStream()
   stream.write(bytes)
   return stream.root()

@@ -2,6 +2,7 @@ import { equal } from '../../exact/commit/merkle.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { type ChainIn, chainIn } from './chainIn.ts'
 import { openGraphLeaf, proveSegment, proveSlot } from './challengerProofs.ts'
+import { bytesOf, nodesOf } from './shown.ts'
 import { under } from './claimantMove.ts'
 import { partsOf } from './Game.ts'
 import type * as Move from './Move.ts'
@@ -14,16 +15,19 @@ import { depth, leavesOfBytes, type Leaves, nodesIn, siblingsOf, stride } from '
  * What an honest challenger does in its turn: it points at the first part that differs from what its own
  * prover finds, and proves the last one wrong. Where nothing differs it has been mistaken, and concedes.
  *
- * @param shown the claimant's last move.
+ * @param history the claimant's moves so far: the last, and those that showed the trace, are looked at again.
  * @throws {MoveError} when it is not the challenger's turn.
  */
 export async function challengerMove(
   prover: Prover,
   position: Position,
-  shown: Move.Move,
+  history: readonly Move.Move[],
 ): Promise<Move.Move> {
   const { phase, turn } = position
   if (turn !== 'challenger') throw new MoveError('OutOfTurn', "It is the claimant's turn.")
+  if (phase === 'slot') return proveSlot(prover, await prover.step(position.step), position)
+  const shown = history.at(-1)
+  if (!shown) throw new MoveError('WrongNodes', "Nothing was shown: give the claimant's moves.")
   if (phase === 'run') {
     // A run that is right ends otherwise than the claim says: its last step cannot be entered.
     const isRight = firstDifference(under(prover.run, position), nodesOf(shown)) === undefined
@@ -47,9 +51,7 @@ export async function challengerMove(
     case 'chain':
       return part(position, bytesOf(shown), await chainIn(prover, step, position))
     case 'segment':
-      return proveSegment(prover, step, position, bytesOf(shown))
-    case 'slot':
-      return proveSlot(prover, step, position)
+      return proveSegment(prover, step, position, history)
     case 'step':
     case 'value':
       throw new MoveError('WrongPhase', `In the phase ${phase} the claimant moves.`)
@@ -97,23 +99,6 @@ function part(position: Position, shown: Uint8Array, chain: ChainIn): Move.Move 
   )
   // Where all accumulators are right, the last part must be wrong: its end is.
   return { type: 'part', part: wrong < 0 ? own.length : wrong, bytes: Hex.from(shown) }
-}
-
-/** The nodes that the claimant has just shown, as a reveal or with a root. */
-function nodesOf(shown: Move.Move): readonly Hex.Hex[] {
-  if (shown.type === 'reveal' || shown.type === 'enter' || shown.type === 'tensor')
-    return shown.nodes
-  throw new MoveError(
-    'WrongNodes',
-    `A ${shown.type} shows no nodes: give the claimant's last move.`,
-  )
-}
-
-function bytesOf(shown: Move.Move): Uint8Array {
-  const { type } = shown
-  if (type === 'tensor' || type === 'leaf' || type === 'accumulators' || type === 'operands')
-    return Hex.toBytes(shown.bytes)
-  throw new MoveError('WrongBytes', `A ${type} shows no bytes: give the claimant's last move.`)
 }
 
 function firstDifference(own: readonly Hex.Hex[], shown: readonly Hex.Hex[]): number | undefined {

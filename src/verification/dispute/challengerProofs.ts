@@ -9,15 +9,17 @@ import type * as Move from './Move.ts'
 import type { DisputedStep } from './openStep.ts'
 import type { Position } from './Position.ts'
 import { type Prover, ProverError } from './startProver.ts'
-import { leavesOfMany, pathTo } from './tree.ts'
+import { bytesOf, traceShown } from './shown.ts'
+import { leavesOfMany, pathInShown, pathTo } from './tree.ts'
 
 /** The proof against a segment: the first operand that is wrong, or else the arithmetic. */
 export async function proveSegment(
   prover: Prover,
   step: DisputedStep,
   position: Position,
-  operands: Uint8Array,
+  history: readonly Move.Move[],
 ): Promise<Move.Move> {
+  const operands = bytesOf(history.at(-1)!)
   const chain = await chainIn(prover, step, position)
   const { leaf, leafBytes, reader } = chain
   const place = { element: position.element, segment: position.low }
@@ -29,7 +31,9 @@ export async function proveSegment(
     return claimed.byteLength === read.bytes && !equal(claimed, reader(read))
   })
   if (wrong >= 0) {
-    const opening = await openRead(prover, step, chain, reads[wrong]!)
+    const shown = traceShown(history)
+    const trace = { target: position.value - position.stateCount, shown }
+    const opening = await openRead({ prover, step, chain, trace }, reads[wrong]!)
     return { type: 'prove-read', ...common, read: wrong, opening }
   }
   const [accIn] = chain.accumulators(place.element, [place.segment])
@@ -53,13 +57,21 @@ export function openGraphLeaf({ graphLeaves }: Prover, value: number): Move.Of<'
   return { leaf: Hex.from(graphLeaves[value]!), path: path.map(Hex.from) }
 }
 
+/** Where the claimant's trace differs first from ours, and what it has shown of it. */
+type Trace = { readonly target: number; readonly shown: readonly (readonly Uint8Array[])[] }
+type Opened = {
+  readonly prover: Prover
+  readonly step: DisputedStep
+  readonly chain: ChainIn
+  readonly trace: Trace
+}
+
 /** What stands where a segment reads, opened there. */
 async function openRead(
-  prover: Prover,
-  step: DisputedStep,
-  { leaf }: ChainIn,
+  { prover, step, chain, trace }: Opened,
   { input, element }: Read,
 ): Promise<Move.Opening> {
+  const { leaf } = chain
   if (input === 'data' || leaf.kind === 'batch') {
     const data = prover.data!
     const at = Math.floor(placeInData(prover, step, { leaf, element }) / 256)
@@ -70,20 +82,23 @@ async function openRead(
   const { index, dtype, shape } = leaf.inputs[input]!
   const [bytes] = await step.values([index])
   const at = Math.floor((element * sizeOf({ dtype, shape }).elementBytes) / 256)
-  const { name, ...found } = { ...openRoot(prover, step, index), ...opened(bytes!, at) }
+  const { name, ...found } = { ...openRoot(prover, step, index, trace), ...opened(bytes!, at) }
   return index < prover.graph.state.length
     ? { source: 'state', name, ...found }
     : { source: 'trace', ...found }
 }
 
-/** The tensor root of a value: in the state before the step, or in its trace. */
-function openRoot({ graph }: Prover, step: DisputedStep, value: number) {
+/** The tensor root of a value: in the state before the step, or in its trace, of which the claimant's may differ. */
+function openRoot({ graph }: Prover, step: DisputedStep, value: number, trace?: Trace) {
   const slot = graph.state[value]
-  const [leaves, roots, index] = slot
-    ? [step.before, step.before.roots, value]
-    : [step.trace, step.traceRoots, value - graph.state.length]
-  const name = slot ? Hex.from(sha256(new TextEncoder().encode(slot.name))) : Hex.zero
-  return { name, root: Hex.from(roots[index]!), path: pathTo(leaves, index).map(Hex.from) }
+  if (slot) {
+    const { before } = step
+    const name = Hex.from(sha256(new TextEncoder().encode(slot.name)))
+    return { name, root: Hex.from(before.roots[value]!), path: pathTo(before, value).map(Hex.from) }
+  }
+  const index = value - graph.state.length
+  const path = trace ? pathInShown(step.trace, index, trace) : pathTo(step.trace, index)
+  return { name: Hex.zero, root: Hex.from(step.traceRoots[index]!), path: path.map(Hex.from) }
 }
 
 function opened(bytes: Uint8Array, index: number) {

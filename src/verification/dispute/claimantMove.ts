@@ -1,4 +1,3 @@
-import { headerOf } from '../../exact/judgeable.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { chainIn } from './chainIn.ts'
 import { partsOf } from './Game.ts'
@@ -62,7 +61,7 @@ export function under(
 }
 
 function enter(prover: Prover, index: number, trace: Leaves): Move.Of<'enter'> {
-  const { state, batch, ops, results, leavesRoot } = headerOf(prover.graph)
+  const { state, batch, ops, results, leavesRoot } = prover.header
   const top = { level: depth(trace.count), index: 0 }
   const [root] = nodesIn(trace, { level: top.level, from: 0, to: 1 })
   return {

@@ -1,8 +1,9 @@
 import type { Backend, Executable } from '../../exact/Backend.ts'
-import { leavesOf } from '../../exact/judgeable.ts'
+import { type Header, leavesOf } from '../../exact/judgeable.ts'
 import { batchOf, DataError } from '../../exact/data.ts'
 import type { Graph } from '../../exact/Graph.ts'
 import { bytesOf } from '../../exact/train/startRun.ts'
+import { rootOfLeaves } from '../../exact/commit/merkle.ts'
 import * as StateRoot from '../../exact/commit/StateRoot.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { type DisputedStep, openStep } from './openStep.ts'
@@ -19,6 +20,7 @@ export type Prover = AsyncDisposable & {
   /** Leaves of the run root, and of the graph's root. */
   readonly run: Leaves
   readonly graphLeaves: readonly Uint8Array[]
+  readonly header: Header
   readonly data: Uint8Array | undefined
   readonly seed: readonly [number, number]
   readonly worker: number
@@ -42,7 +44,7 @@ export async function startProver(
   if (stateRoots.byteLength !== steps * 32)
     throw new ProverError(`${steps} steps leave ${steps} state roots of 32 bytes.`)
   const batchAt = batchesOf(graph, { data, seed, worker })
-  const graphLeaves = leavesOf(graph)
+  const { graphLeaves, header } = leavesIn(graph)
   const first = StateRoot.from(graph.state, start)
   const all: readonly Checkpoint[] = [
     { step: 0, load: () => Promise.resolve(start) },
@@ -60,6 +62,7 @@ export async function startProver(
     steps,
     run: leavesOfRoots(stateRoots),
     graphLeaves,
+    header,
     data,
     seed,
     worker,
@@ -136,6 +139,26 @@ export function batchesOf(
   if (!data) throw new DataError('The graph reads tokens: give the data set.')
   const draw = { seed: seed ?? [0, 0], worker, rows, length } as const
   return (step) => [bytesOf(batchOf(data, { ...draw, step }))]
+}
+
+/** Leaves and header of graphs that provers were started for: a graph does not change. */
+const known = new WeakMap<Graph, { graphLeaves: readonly Uint8Array[]; header: Header }>()
+
+function leavesIn(graph: Graph) {
+  const found = known.get(graph)
+  if (found) return found
+  const graphLeaves = leavesOf(graph)
+  const { version, state, batch, ops, results } = graph
+  const header = {
+    version,
+    state: state.length,
+    batch: batch.length,
+    ops: ops.length,
+    results: results.length,
+    leavesRoot: rootOfLeaves(graphLeaves),
+  }
+  known.set(graph, { graphLeaves, header })
+  return { graphLeaves, header }
 }
 
 export function restore(executable: Executable, state: readonly Uint8Array[]): void {

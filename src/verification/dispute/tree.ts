@@ -135,15 +135,38 @@ export function leavesOfMany(leaves: readonly Uint8Array[]): Leaves {
   }
 }
 
-/** The path of a leaf, as `merkle.ts` verifies it. */
-export function pathTo(leaves: Leaves, index: number): readonly Uint8Array[] {
+/** The path of a leaf, as `merkle.ts` verifies it; only as far as the node of level `top` above the leaf. */
+export function pathTo(leaves: Leaves, index: number, top = depth(leaves.count)): Uint8Array[] {
   const path: Uint8Array[] = []
-  for (let [level, at] = [0, index]; sizeOf(leaves.count, level) > 1; level++) {
+  for (let [level, at] = [0, index]; level < top; level++, at = Math.floor(at / 2)) {
     const sibling = at % 2 === 0 ? at + 1 : at - 1
     if (sibling < sizeOf(leaves.count, level)) path.push(nodeIn(leaves, level, sibling))
-    at = Math.floor(at / 2)
   }
   return path
+}
+
+/**
+ * The path of leaf `index` in the tree of somebody else, who has shown the nodes on the way down to leaf
+ * `target`, which differs: what stands before `target` is as in our own tree, the rest is taken from what was shown.
+ *
+ * @param shown the nodes of each reveal, from the root down.
+ */
+export function pathInShown(
+  own: Leaves,
+  index: number,
+  { target, shown }: { target: number; shown: readonly (readonly Uint8Array[])[] },
+): readonly Uint8Array[] {
+  const parts: (readonly Uint8Array[])[] = []
+  let level = depth(own.count)
+  for (const nodes of shown) {
+    const span = spanUnder({ level, index: Math.floor(target / 2 ** level), count: own.count })
+    const child = Math.floor(index / 2 ** span.level) - span.from
+    if (child < 0 || child >= nodes.length) break
+    parts.unshift(siblingsOf(nodes, child))
+    level = span.level
+    if (child !== Math.floor(target / 2 ** level) - span.from) break
+  }
+  return [...pathTo(own, index, level), ...parts.flat()]
 }
 
 function foldInPlace(hashes: Uint8Array, count: number): Uint8Array {
