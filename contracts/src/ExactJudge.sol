@@ -30,10 +30,10 @@ contract ExactJudge is IExactJudge {
         pure
         returns (bool fits, bytes memory result)
     {
-        (uint256 segments, uint256 width) = _chainOf(op);
+        (uint256 terms, uint256 segments, uint256 width) = _chainOf(op);
         if (index > segments) revert NoSuchSegment(index, segments);
         if (acc.length != width) revert WrongAccumulator(acc.length, width);
-        if (operands.length != Operands.lengthOf(op, index, operands)) return (false, "");
+        if (operands.length != Operands.lengthOf(op, terms, index, operands)) return (false, "");
         if (index == segments) return (true, LittleEndian.encode(_finished(op, element, acc, operands)));
         if (width == LANES_WIDTH) return (true, ReduceLanes.segment(op.attribute(0), acc, operands));
         return (true, LittleEndian.encode(_accumulated(op, element, acc.number(0), operands)));
@@ -45,7 +45,7 @@ contract ExactJudge is IExactJudge {
         pure
         returns (uint256 segments, uint256 width, bytes memory initial)
     {
-        (segments, width) = _chainOf(op);
+        (, segments, width) = _chainOf(op);
         initial = new bytes(width);
         if (width == WIDTH || op.attribute(0) != ReduceLanes.MAX) return (segments, width, initial);
         for (uint256 lane = 0; lane < LANES_WIDTH / 4; ++lane) {
@@ -106,15 +106,17 @@ contract ExactJudge is IExactJudge {
         return dtype == OpLeaf.I8 ? register & 0xff : register;
     }
 
-    /// @return segments that accumulate
+    /// @return terms of each element
+    /// @return segments that accumulate them
     /// @return width bytes of an accumulator
-    function _chainOf(bytes calldata leaf) private pure returns (uint256 segments, uint256 width) {
+    function _chainOf(bytes calldata leaf) private pure returns (uint256 terms, uint256 segments, uint256 width) {
         leaf.check();
         uint256 kind = leaf.kind();
         if (kind == OpLeaf.STATE || kind > OpLeaf.PHILOX) revert NothingToJudge(kind);
         bool isReduce = kind == OpLeaf.REDUCE;
         if (isReduce && leaf.attribute(0) > ReduceLanes.MAX) revert UnknownReduction(leaf.attribute(0));
-        segments = (Operands.termsOf(leaf) + Operands.TERMS - 1) / Operands.TERMS;
+        terms = Operands.termsOf(leaf);
+        segments = (terms + Operands.TERMS - 1) / Operands.TERMS;
         width = isReduce ? LANES_WIDTH : WIDTH;
     }
 }

@@ -11,114 +11,89 @@ library Float32 {
     uint256 internal constant NAN = 0x7fc00000;
     uint256 internal constant INFINITY = 0x7f800000;
     uint256 internal constant SIGN = 0x80000000;
+    uint256 private constant ONE = 0x3f800000;
     uint256 private constant MAGNITUDE = 0x7fffffff;
+    uint256 private constant EXPONENT = 0x7f800000;
+    uint256 private constant FRACTION = 0x7fffff;
+    /// @dev The first bit of a normal number's significand, which its pattern leaves out.
+    uint256 private constant HIDDEN = 0x800000;
+    /// @dev The last exponent of a normal number less the first, where exponents stand.
+    uint256 private constant NORMAL = 0x7effffff;
     uint256 private constant ONES = 0xffffffff;
 
     /// @notice a * b + c, rounded once.
-    function fma(uint256 a, uint256 b, uint256 c) internal pure returns (uint256) {
-        uint256 s;
-        uint256 scale;
-        uint256 sign;
+    function fma(uint256 a, uint256 b, uint256 c) internal pure returns (uint256 r) {
+        bool isPlain;
         assembly ("memory-safe") {
-            sign := xor(a, b)
-            let x := and(a, MAGNITUDE)
-            let y := and(b, MAGNITUDE)
-            let z := and(c, MAGNITUDE)
-            // Adding 2^23 carries into bit 31 for an exponent of all ones.
-            switch and(or(or(add(x, 0x800000), add(y, 0x800000)), add(z, 0x800000)), SIGN)
-            case 0 {
-                scale := sub(shr(23, x), gt(x, 0x7fffff))
-                let e := sub(shr(23, y), gt(y, 0x7fffff))
-                s := shl(124, mul(sub(x, shl(23, scale)), sub(y, shl(23, e))))
-                scale := add(scale, e)
-                e := sub(shr(23, z), gt(z, 0x7fffff))
-                let m := sub(z, shl(23, e))
-                // c is m shifted left by this, on the scale of the product.
-                let shift := sub(add(e, 273), scale)
-                if gt(sub(shift, 24), 206) {
-                    // One of the two is so much smaller that only its sign counts, or is zero.
-                    switch and(slt(shift, 24), gt(s, 0))
-                    case 1 {
-                        m := gt(m, 0)
-                        shift := 24
-                    }
+            // Normal numbers that are not too far apart and give another; exponents stay where they are in patterns.
+            let e := and(a, EXPONENT)
+            let s := and(b, EXPONENT)
+            r := and(c, EXPONENT)
+            if iszero(
+                or(
+                    or(gt(sub(e, HIDDEN), NORMAL), gt(sub(s, HIDDEN), NORMAL)),
+                    gt(sub(r, HIDDEN), NORMAL)
+                )
+            ) {
+                e := add(e, s)
+                // How far c is to be shifted on the scale of the product, as in _fmaAnyhow.
+                r := shr(23, sub(add(r, shl(23, 274)), e))
+                if lt(r, 231) {
+                    s := shl(124, mul(or(and(a, FRACTION), HIDDEN), or(and(b, FRACTION), HIDDEN)))
+                    r := shl(r, or(and(c, FRACTION), HIDDEN))
+                    let sign := xor(a, b)
+                    switch and(xor(sign, c), SIGN)
+                    case 0 { s := add(s, r) }
                     default {
-                        if m {
-                            s := shl(24, gt(s, 0))
-                            shift := 200
-                            scale := add(e, 73)
+                        switch gt(r, s)
+                        case 0 { s := sub(s, r) }
+                        default {
+                            s := sub(r, s)
+                            sign := c
                         }
                     }
+                    let up := sub(clz(s), 1)
+                    r := shl(up, s)
+                    r := add(
+                        sub(e, shl(23, add(up, 44))),
+                        shr(231, add(r, add(sub(shl(230, 1), 1), and(shr(231, r), 1))))
+                    )
+                    isPlain := and(lt(sub(r, HIDDEN), add(NORMAL, 1)), gt(s, 0))
+                    r := or(r, and(sign, SIGN))
                 }
-                let minus := sub(0, shr(31, xor(sign, c)))
-                s := add(s, sub(xor(shl(shift, m), minus), minus))
-                minus := sar(255, s)
-                s := xor(add(s, minus), minus)
-                sign := xor(sign, minus)
             }
-            default { scale := not(0) }
         }
-        if (scale == type(uint256).max) return _fmaOfSpecial(a, b, c);
-        // An exact zero is -0 only where both terms are.
-        if (s == 0) return sign & c & SIGN;
-        return _rounded(s, scale, sign & SIGN);
+        if (!isPlain) return _fmaAnyhow(a, b, c);
     }
 
     function add(uint256 a, uint256 b) internal pure returns (uint256) {
-        uint256 s;
-        uint256 scale;
-        assembly ("memory-safe") {
-            let x := and(a, MAGNITUDE)
-            let y := and(b, MAGNITUDE)
-            if gt(y, x) {
-                // The greater one first.
-                let other := a
-                a := b
-                b := other
-                other := x
-                x := y
-                y := other
-            }
-            switch gt(x, 0x7f7fffff)
-            case 0 {
-                scale := sub(shr(23, x), gt(x, 0x7fffff))
-                let e := sub(shr(23, y), gt(y, 0x7fffff))
-                let m := sub(y, shl(23, e))
-                let distance := sub(scale, e)
-                if gt(distance, 99) { distance := 99 }
-                let minus := sub(0, shr(31, xor(a, b)))
-                m := sub(xor(shl(sub(200, distance), m), minus), minus)
-                s := add(shl(200, sub(x, shl(23, scale))), m)
-                scale := add(scale, 73)
-            }
-            default { scale := not(0) }
-        }
-        if (scale == type(uint256).max) return _sumOfSpecial(a, b);
-        if (s == 0) return a & b & SIGN;
-        return _rounded(s, scale, a & SIGN);
+        return fma(a, ONE, b);
     }
 
     function sub(uint256 a, uint256 b) internal pure returns (uint256) {
         return add(a, b ^ SIGN);
     }
 
-    function mul(uint256 a, uint256 b) internal pure returns (uint256) {
-        uint256 s;
-        uint256 scale;
+    function mul(uint256 a, uint256 b) internal pure returns (uint256 r) {
+        bool isPlain;
         assembly ("memory-safe") {
-            let x := and(a, MAGNITUDE)
-            let y := and(b, MAGNITUDE)
-            switch and(or(add(x, 0x800000), add(y, 0x800000)), SIGN)
-            case 0 {
-                scale := sub(shr(23, x), gt(x, 0x7fffff))
-                let e := sub(shr(23, y), gt(y, 0x7fffff))
-                s := shl(124, mul(sub(x, shl(23, scale)), sub(y, shl(23, e))))
-                scale := add(scale, e)
+            let e := and(a, EXPONENT)
+            let s := and(b, EXPONENT)
+            if iszero(or(gt(sub(e, HIDDEN), NORMAL), gt(sub(s, HIDDEN), NORMAL))) {
+                e := add(e, s)
+                s := mul(or(and(a, FRACTION), HIDDEN), or(and(b, FRACTION), HIDDEN))
+                let up := sub(clz(s), 1)
+                r := shl(up, s)
+                r := add(
+                    sub(add(e, shl(23, 80)), shl(23, up)),
+                    shr(231, add(r, add(sub(shl(230, 1), 1), and(shr(231, r), 1))))
+                )
+                isPlain := lt(sub(r, HIDDEN), add(NORMAL, 1))
+                r := or(r, and(xor(a, b), SIGN))
             }
-            default { scale := not(0) }
         }
-        if (scale == type(uint256).max) return _fmaOfSpecial(a, b, 0);
-        return _rounded(s, scale, (a ^ b) & SIGN);
+        // Adding a zero of its own sign changes no product.
+        if (!isPlain) return _fmaAnyhow(a, b, (a ^ b) & SIGN);
     }
 
     function div(uint256 a, uint256 b) internal pure returns (uint256 r) {
@@ -260,6 +235,56 @@ library Float32 {
         }
     }
 
+    /// @dev a * b + c for any numbers.
+    function _fmaAnyhow(uint256 a, uint256 b, uint256 c) private pure returns (uint256) {
+        uint256 s;
+        uint256 scale;
+        uint256 sign;
+        assembly ("memory-safe") {
+            sign := xor(a, b)
+            let x := and(a, MAGNITUDE)
+            let y := and(b, MAGNITUDE)
+            let z := and(c, MAGNITUDE)
+            // Adding 2^23 carries into bit 31 for an exponent of all ones.
+            switch and(or(or(add(x, 0x800000), add(y, 0x800000)), add(z, 0x800000)), SIGN)
+            case 0 {
+                scale := sub(shr(23, x), gt(x, 0x7fffff))
+                let e := sub(shr(23, y), gt(y, 0x7fffff))
+                s := shl(124, mul(sub(x, shl(23, scale)), sub(y, shl(23, e))))
+                scale := add(scale, e)
+                e := sub(shr(23, z), gt(z, 0x7fffff))
+                let m := sub(z, shl(23, e))
+                // c is m shifted left by this, on the scale of the product.
+                let shift := sub(add(e, 273), scale)
+                if gt(sub(shift, 24), 206) {
+                    // One of the two is so much smaller that only its sign counts, or is zero.
+                    switch and(slt(shift, 24), gt(s, 0))
+                    case 1 {
+                        m := gt(m, 0)
+                        shift := 24
+                    }
+                    default {
+                        if m {
+                            s := shl(24, gt(s, 0))
+                            shift := 200
+                            scale := add(e, 73)
+                        }
+                    }
+                }
+                let minus := sub(0, shr(31, xor(sign, c)))
+                s := add(s, sub(xor(shl(shift, m), minus), minus))
+                minus := sar(255, s)
+                s := xor(add(s, minus), minus)
+                sign := xor(sign, minus)
+            }
+            default { scale := not(0) }
+        }
+        if (scale == type(uint256).max) return _fmaOfSpecial(a, b, c);
+        // An exact zero is -0 only where both terms are.
+        if (s == 0) return sign & c & SIGN;
+        return _rounded(s, scale, sign & SIGN);
+    }
+
     /// @dev s * 2^(scale - 422) with a sign: 24 bits where the exponent is in range, fewer below, infinity above.
     function _rounded(uint256 s, uint256 scale, uint256 sign) private pure returns (uint256 r) {
         assembly ("memory-safe") {
@@ -270,17 +295,14 @@ library Float32 {
             let half := sub(shl(230, 1), 1)
             r := add(shl(23, e), shr(231, add(t, add(half, and(shr(231, t), 1)))))
             if gt(sub(r, 0x800000), 0x7effffff) {
-                r := 0
-                if s {
-                    if slt(e, 0) {
-                        let down := sub(0, e)
-                        if gt(down, 40) { down := 40 }
-                        t := or(shr(down, t), gt(and(t, sub(shl(down, 1), 1)), 0))
-                        e := 0
-                    }
-                    r := add(shl(23, e), shr(231, add(t, add(half, and(shr(231, t), 1)))))
-                    if gt(r, 0x7f7fffff) { r := INFINITY }
+                if slt(e, 0) {
+                    let down := sub(0, e)
+                    if gt(down, 40) { down := 40 }
+                    t := or(shr(down, t), gt(and(t, sub(shl(down, 1), 1)), 0))
+                    e := 0
                 }
+                r := add(shl(23, e), shr(231, add(t, add(half, and(shr(231, t), 1)))))
+                if gt(r, 0x7f7fffff) { r := INFINITY }
             }
             r := or(r, sign)
         }
@@ -294,10 +316,5 @@ library Float32 {
         uint256 product = ((a ^ b) & SIGN) | INFINITY;
         if (x == 0 || y == 0) return NAN;
         return c == product ^ SIGN ? NAN : product;
-    }
-
-    /// @dev a + b where a, the greater in magnitude, is infinite or NaN.
-    function _sumOfSpecial(uint256 a, uint256 b) private pure returns (uint256) {
-        return a & MAGNITUDE > INFINITY || b == a ^ SIGN ? NAN : a;
     }
 }

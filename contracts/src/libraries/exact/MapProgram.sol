@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Exponential} from "./Exponential.sol";
 import {Float32} from "./Float32.sol";
 import {LittleEndian} from "./LittleEndian.sol";
 
@@ -13,12 +14,16 @@ library MapProgram {
     uint256 private constant MAX_CONSTANTS = 64;
     uint256 private constant MAX_INSTRUCTIONS = 512;
     uint256 private constant HEAD = 128;
-    /// @dev One in each of three lanes of 16 bits.
-    uint256 private constant LANES = 0x000100010001;
+    uint256 private constant EXP_LENGTH = 416;
+    /// @dev Four instructions a word, each four lanes of 16 bits: 2^15, and what the lane may hold at most, which is 21 for
+    /// an operator and the last register written before for the others, of the four instructions one more each.
+    uint256 private constant FIRST_FOUR = 0x8015800080008000801580018001800180158002800280028015800380038003;
+    uint256 private constant REGISTERS = 0x0000000100010001000000010001000100000001000100010000000100010001;
+    uint256 private constant TOP_BITS = 0x8000800080008000800080008000800080008000800080008000800080008000;
 
     /// @notice The bytes are no program: too many parts, another length than these take, or no such result.
     error MalformedProgram(uint256 inputs, uint256 constants, uint256 instructions, uint256 result);
-    /// @notice An instruction has no such operator, or names a register that is not written before it.
+    /// @notice One of four instructions from here on has no such operator, or names a register not written before it.
     error MalformedInstruction(uint256 index);
     error WrongInputs(uint256 length, uint256 expected);
 
@@ -41,16 +46,21 @@ library MapProgram {
     /// @param program from its four words to the end of the leaf.
     /// @param inputs 4 bytes each, as they lie in tensors.
     function run(bytes calldata program, bytes calldata inputs) internal pure returns (uint256) {
+        if (program.length == EXP_LENGTH && inputs.length == 4 && keccak256(program) == Exponential.PROGRAM) {
+            return Exponential.exp(LittleEndian.number(inputs, 0));
+        }
         Parts memory parts = _parts(program);
         if (inputs.length != 4 * parts.inputs) revert WrongInputs(inputs.length, 4 * parts.inputs);
-        uint256 registers = _load(parts, inputs);
-        _execute(parts, registers);
-        return _register(registers, parts.result);
+        _check(parts);
+        uint256 base = _load(parts, inputs);
+        _execute(base, parts.inputs + parts.constants, parts.code, parts.code + 8 * parts.instructions);
+        return _register(base, parts.result);
     }
 
     /// @dev Registers of 4 bytes, one after the other: each is written once, in order, so that the rest of the word
     /// that a write fills is not in use yet.
-    function _load(Parts memory parts, bytes calldata inputs) private pure returns (uint256 registers) {
+    /// @return base where the word begins whose last four bytes are register 0.
+    function _load(Parts memory parts, bytes calldata inputs) private pure returns (uint256 base) {
         uint256 word;
         assembly ("memory-safe") {
             word := calldataload(inputs.offset)
@@ -59,80 +69,79 @@ library MapProgram {
         uint256 count = parts.inputs + parts.constants + parts.instructions;
         (uint256 constants, uint256 from, uint256 skipped) = (parts.constants, parts.constantsAt, parts.inputs);
         assembly ("memory-safe") {
-            registers := mload(0x40)
-            mstore(0x40, add(registers, and(add(shl(2, count), 63), not(31))))
-            mstore(registers, word)
-            calldatacopy(add(registers, shl(2, skipped)), from, shl(2, constants))
+            base := mload(0x40)
+            mstore(0x40, add(base, and(add(shl(2, count), 91), not(31))))
+            mstore(add(base, 28), word)
+            calldatacopy(add(add(base, 28), shl(2, skipped)), from, shl(2, constants))
         }
     }
 
-    function _execute(Parts memory parts, uint256 registers) private pure {
+    /// @dev Every operator is one of the 22, and every register that an instruction names is written before it.
+    function _check(Parts memory parts) private pure {
+        uint256 code = parts.code;
+        uint256 end = code + 8 * parts.instructions;
         unchecked {
-            uint256 first = parts.inputs + parts.constants;
-            uint256 cursor = parts.code;
-            uint256 end = cursor + 8 * parts.instructions;
-            uint256 next = registers + 4 * first;
-            // A register lies in the last four bytes of the word that begins 28 bytes before it.
-            uint256 base = registers - 28;
-            // In each lane 2^15 and the last register that may be read.
-            uint256 readable = 0x800080008000 + (first - 1) * LANES;
-            while (cursor < end) {
+            uint256 allowed = FIRST_FOUR + (parts.inputs + parts.constants - 1) * REGISTERS;
+            for (uint256 cursor = code; cursor < end; cursor += 32) {
+                bool isSound;
+                assembly ("memory-safe") {
+                    // 2^15 stays in a lane that holds no more than it may, and was not in it before.
+                    let word := calldataload(cursor)
+                    isSound := eq(and(and(sub(allowed, word), not(word)), TOP_BITS), TOP_BITS)
+                }
+                if (!isSound) revert MalformedInstruction((cursor - code) / 8);
+                allowed += 4 * REGISTERS;
+            }
+        }
+    }
+
+    /// @dev From `cursor` to before `end`; the first result goes to register `first`.
+    function _execute(uint256 base, uint256 first, uint256 cursor, uint256 end) private pure {
+        unchecked {
+            // A result fills the word whose first four bytes are its register.
+            uint256 next = base + 28 + 4 * first;
+            for (; cursor < end; cursor += 8) {
                 uint256 w;
                 uint256 a;
                 uint256 b;
-                bool isReadable;
+                uint256 c;
                 assembly ("memory-safe") {
-                    w := shr(192, calldataload(cursor))
-                    // 2^15 stays in a lane that reads what it may, and was not in it before.
-                    let lanes := and(w, 0xffffffffffff)
-                    lanes := and(sub(readable, lanes), not(lanes))
-                    isReadable := eq(and(lanes, 0x800080008000), 0x800080008000)
-                    a := and(mload(add(base, and(shr(30, w), 0x3fffc))), 0xffffffff)
-                    b := and(mload(add(base, and(shr(14, w), 0x3fffc))), 0xffffffff)
+                    w := calldataload(cursor)
+                    a := and(mload(add(base, and(shr(222, w), 0xffc))), 0xffffffff)
+                    b := and(mload(add(base, and(shr(206, w), 0xffc))), 0xffffffff)
+                    c := and(mload(add(base, and(shr(190, w), 0xffc))), 0xffffffff)
+                    w := shr(240, w)
                 }
-                if (!isReadable) revert MalformedInstruction((cursor - parts.code) / 8);
                 uint256 r;
-                if (w < 1 << 48) {
-                    r = Float32.fma(a, b, _third(base, w));
-                } else {
-                    uint256 op = w >> 48;
-                    if (op == 11) {
-                        r = (a & b) | (~a & _third(base, w));
-                    } else {
-                        if (op > 21) revert MalformedInstruction((cursor - parts.code) / 8);
-                        r = _apply(op, a, b);
-                    }
-                }
+                if (w == 0) r = Float32.fma(a, b, c);
+                else if (w > 3) r = _other(w, a, b, c);
+                else if (w == 3) r = Float32.mul(a, b);
+                else r = Float32.add(a, b ^ ((w - 1) << 31));
                 assembly ("memory-safe") {
                     mstore(next, shl(224, r))
                 }
                 next += 4;
-                cursor += 8;
-                readable += LANES;
             }
         }
     }
 
-    /// @dev Operators by their numbers, but fma and select. Those met most come first.
-    function _apply(uint256 op, uint256 a, uint256 b) private pure returns (uint256) {
+    /// @dev Operators by their numbers, from div on.
+    function _other(uint256 op, uint256 a, uint256 b, uint256 c) private pure returns (uint256 r) {
         unchecked {
-            if (op < 4) {
-                if (op == 3) return Float32.mul(a, b);
-                // add and sub
-                return Float32.add(a, b ^ ((op - 1) << 31));
-            }
-            if (op > 15) {
+            if (op > 10) {
+                if (op < 15) {
+                    if (op == 11) return (a & b) | (~a & c);
+                    if (op == 12) return a & b;
+                    return op == 13 ? a | b : a ^ b;
+                }
                 if (op < 18) {
-                    if (op == 16) return (a - b) & 0xffffffff;
-                    return (a << (b & 31)) & 0xffffffff;
+                    if (op == 15) r = a + b;
+                    else r = op == 16 ? a - b : a << (b & 31);
+                    return r & 0xffffffff;
                 }
                 if (op == 18) return a >> (b & 31);
                 if (op == 19) return _shiftedWithSign(a, b);
                 return op == 20 ? Float32.float(a) : Float32.nearest(a);
-            }
-            if (op > 11) {
-                if (op > 13) return op == 14 ? a ^ b : (a + b) & 0xffffffff;
-                return op == 12 ? a & b : a | b;
             }
             if (op > 7) {
                 if (op == 8) return Float32.lt(a, b);
@@ -149,16 +158,9 @@ library MapProgram {
         }
     }
 
-    /// @dev The third register that an instruction reads.
-    function _third(uint256 base, uint256 instruction) private pure returns (uint256 r) {
+    function _register(uint256 base, uint256 index) private pure returns (uint256 r) {
         assembly ("memory-safe") {
-            r := and(mload(add(base, and(shl(2, instruction), 0x3fffc))), 0xffffffff)
-        }
-    }
-
-    function _register(uint256 registers, uint256 index) private pure returns (uint256 r) {
-        assembly ("memory-safe") {
-            r := shr(224, mload(add(registers, shl(2, index))))
+            r := and(mload(add(base, shl(2, index))), 0xffffffff)
         }
     }
 

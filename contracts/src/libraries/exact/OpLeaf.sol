@@ -29,7 +29,7 @@ library OpLeaf {
     uint256 private constant TYPE_AT = 1;
     uint256 private constant MAX_INPUTS = 64;
     uint256 private constant MAX_AXES = 6;
-    uint256 private constant MAX_ELEMENTS = type(uint32).max / 2;
+    uint256 private constant MAX_ELEMENTS = 0x7fffffff;
 
     /// @notice No graph has such a leaf.
     error MalformedLeaf(uint256 length);
@@ -42,16 +42,17 @@ library OpLeaf {
         if (!_isSound(leaf)) revert MalformedLeaf(leaf.length);
     }
 
-    function _isSound(bytes calldata leaf) private pure returns (bool) {
+    function _isSound(bytes calldata leaf) private pure returns (bool isSound) {
         unchecked {
-            if (leaf.length < HEAD_WORDS * 32 || inputs(leaf) > MAX_INPUTS) return false;
-            uint256 length = (HEAD_WORDS + INPUT_WORDS * inputs(leaf)) * 32;
+            if (leaf.length < HEAD_WORDS * 32) return false;
+            uint256 count_ = inputs(leaf);
+            if (count_ > MAX_INPUTS) return false;
+            uint256 length = (HEAD_WORDS + INPUT_WORDS * count_) * 32;
             if (kind(leaf) == MAP ? leaf.length <= length : leaf.length != length) return false;
-            if (!_isType(leaf, TYPE_AT)) return false;
-            for (uint256 i = 0; i < inputs(leaf); ++i) {
-                if (!_isType(leaf, _typeOf(i))) return false;
+            isSound = _isType(leaf, TYPE_AT);
+            for (uint256 i = 0; i < count_; ++i) {
+                isSound = _isType(leaf, _typeOf(i)) && isSound;
             }
-            return true;
         }
     }
 
@@ -149,17 +150,22 @@ library OpLeaf {
         }
     }
 
-    function _isType(bytes calldata leaf, uint256 type_) private pure returns (bool) {
-        unchecked {
-            if (word(leaf, type_) > I8 || word(leaf, type_ + 1) > MAX_AXES) return false;
-            uint256 product = 1;
-            uint256 end = type_ + 2 + word(leaf, type_ + 1);
-            for (uint256 i = type_ + 2; i < end; ++i) {
-                uint256 length = word(leaf, i);
-                if (length == 0 || length > MAX_ELEMENTS) return false;
-                product *= length;
+    function _isType(bytes calldata leaf, uint256 type_) private pure returns (bool isType) {
+        assembly ("memory-safe") {
+            let from := add(leaf.offset, shl(5, type_))
+            let axes_ := calldataload(add(from, 32))
+            isType := and(lt(calldataload(from), add(I8, 1)), lt(axes_, add(MAX_AXES, 1)))
+            if isType {
+                // Six sizes below 2^31: their product fits.
+                let product := 1
+                from := add(from, 64)
+                for { let end := add(from, shl(5, axes_)) } lt(from, end) { from := add(from, 32) } {
+                    let length := calldataload(from)
+                    isType := and(isType, lt(sub(length, 1), MAX_ELEMENTS))
+                    product := mul(product, length)
+                }
+                isType := and(isType, lt(product, add(MAX_ELEMENTS, 1)))
             }
-            return product <= MAX_ELEMENTS;
         }
     }
 

@@ -15,6 +15,7 @@ library Operands {
     /// @notice How many terms the chain of each element adds up; 0 for what is computed at once.
     function termsOf(bytes calldata op) internal pure returns (uint256) {
         uint256 kind = op.kind();
+        if (kind == OpLeaf.MAP) return 0;
         if (kind == OpLeaf.CONTRACT || kind == OpLeaf.CONTRACT_I8) {
             if (op.axesOf(0) < 2) revert OpLeaf.MalformedLeaf(op.length);
             return op.sizeOf(0, op.axesOf(0) - (op.attribute(0) == 1 ? 2 : 1));
@@ -24,13 +25,18 @@ library Operands {
     }
 
     /// @notice How many bytes the operands of a segment have. Of a gather the index says whether an element is read.
-    function lengthOf(bytes calldata op, uint256 index, bytes calldata operands) internal pure returns (uint256) {
+    /// @param terms of the chain.
+    function lengthOf(bytes calldata op, uint256 terms, uint256 index, bytes calldata operands)
+        internal
+        pure
+        returns (uint256)
+    {
         uint256 kind = op.kind();
-        uint256 terms = _termsIn(op, index);
+        if (kind == OpLeaf.MAP) return 4 * op.inputs();
+        terms = _termsIn(terms, index);
         if (kind == OpLeaf.CONTRACT || kind == OpLeaf.SCATTER_ADD) return 8 * terms;
         if (kind == OpLeaf.CONTRACT_I8) return terms > 0 ? 2 * terms : 8;
         if (kind == OpLeaf.REDUCE) return 4 * terms;
-        if (kind == OpLeaf.MAP) return 4 * op.inputs();
         if (kind == OpLeaf.PHILOX) return 12;
         // A token is a byte of the data.
         if (kind == OpLeaf.BATCH) return 1;
@@ -41,8 +47,7 @@ library Operands {
         return isInside ? 4 + copied : 4;
     }
 
-    function _termsIn(bytes calldata op, uint256 index) private pure returns (uint256) {
-        uint256 terms = termsOf(op);
+    function _termsIn(uint256 terms, uint256 index) private pure returns (uint256) {
         if (TERMS * index >= terms) return 0;
         return terms - TERMS * index < TERMS ? terms - TERMS * index : TERMS;
     }
