@@ -40,3 +40,23 @@ describe('decode', () => {
     expect(() => Json.decode(z.string(), broken, { what: 'thing' })).toThrow('not JSON')
   })
 })
+
+describe('stringify', () => {
+  test('writes what JSON.stringify writes, and bigints as decimal strings', () => {
+    const replace = (_: string, item: unknown) =>
+      typeof item === 'bigint' ? item.toString() : item
+    const anything = fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true })
+    fc.assert(
+      fc.property(anything, (value) => {
+        expect(Json.stringify(value)).toBe(JSON.stringify(value, replace))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('leaves the value as it was', () => {
+    const value = { amounts: [1n, { inner: 2n }], text: 'a' }
+    expect(Json.stringify(value)).toBe('{"amounts":["1",{"inner":"2"}],"text":"a"}')
+    expect(value).toEqual({ amounts: [1n, { inner: 2n }], text: 'a' })
+  })
+})

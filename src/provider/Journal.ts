@@ -21,7 +21,7 @@ import type { Store, Write, WriteOptions } from '../runtime/Store.ts'
  * | `provider-leases` | lease id | the signed lease, bid and order |
  * | `provider-meters` | lease id | meter, highest voucher, what the chain said last |
  * | `provider-receipts` | lease id `/` job hash | receipt, and whether it is paid |
- * | `provider-unpaid` | lease id `/` job hash | the same receipt, until it is paid or refused |
+ * | `provider-unpaid` | lease id `/` job hash | nothing, until the receipt is paid or refused |
  * | `provider-evidence` | job hash | job, request, output and receipt; who may read them |
  * | `provider-evidence-age` | time `/` job hash | nothing; to find the oldest |
  * | `provider-settled` | time `/` lease id | nothing; receipts of these leases go after a while |
@@ -131,9 +131,9 @@ export async function openJournal(
     receipt: (lease, job) => read(receiptRow, 'provider-receipts', `${lease}/${job}`),
     async unpaid() {
       const rows: Signed<Receipt.Receipt>[] = []
-      for await (const { key, value } of entries(store, 'provider-unpaid')) {
-        const row = decode(Receipt.schema, value, { logger, table: 'provider-unpaid', key })
-        if (row) rows.push(row)
+      for await (const { key } of entries(store, 'provider-unpaid')) {
+        const row = await read(receiptRow, 'provider-receipts', key)
+        if (row) rows.push(row.receipt)
       }
       return rows
     },
@@ -212,7 +212,7 @@ export function saveReceipt(row: ReceiptRow): readonly Write[] {
   const unpaid = row.state === 'delivered'
   return [
     put('provider-receipts', key, row),
-    unpaid ? put('provider-unpaid', key, row.receipt) : drop('provider-unpaid', key),
+    unpaid ? put('provider-unpaid', key, null) : drop('provider-unpaid', key),
   ]
 }
 

@@ -138,8 +138,9 @@ const triedLimit = 4_096
 /** Jobs whose time is over, and the oldest when there are too many, are forgotten. */
 function remember({ tried }: Held, id: Hex.Hex, until: number, now: number): void {
   tried.set(id, until)
-  if (tried.size <= triedLimit) return
-  for (const [old, expiresAt] of tried) if (expiresAt <= now) tried.delete(old)
-  const [oldest] = tried.keys()
-  if (tried.size > triedLimit && oldest) tried.delete(oldest)
+  // They stand in the order in which they came, and mostly expire in it.
+  for (const [old, expiresAt] of tried) {
+    if (expiresAt > now && tried.size <= triedLimit) return
+    tried.delete(old)
+  }
 }

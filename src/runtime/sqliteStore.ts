@@ -93,7 +93,7 @@ function open(path: string): DatabaseSync {
     database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
-      PRAGMA wal_autocheckpoint = 4000;
+      PRAGMA wal_autocheckpoint = 16000;
       PRAGMA busy_timeout = 5000;
       CREATE TABLE IF NOT EXISTS entries (
         tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key)

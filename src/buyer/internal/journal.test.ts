@@ -86,6 +86,27 @@ describe('createJournal', () => {
     expect((await journal.jobs(10)).length).toBe(2)
   })
 
+  test('writes a job that is soon delivered once, and none of its beginning after that', async () => {
+    const { journal, clock, batches } = open()
+    journal.later({ job: job(1) })
+    journal.later({ job: job(2) })
+    await journal.keep({ job: job(1, { state: 'delivered' }) })
+    expect(batches.flat().every(({ key }) => !key.includes(job(2).job))).toBe(true)
+    await clock.run(clock.now() + 300)
+    expect(await journal.job(job(1).job)).toMatchObject({ state: 'delivered' })
+    expect((await journal.pendingJobs()).length).toBe(2)
+    expect(batches.flat().filter(({ key }) => key === job(1).job).length).toBe(2)
+  })
+
+  test('finds a paid job by its time without writing that again', async () => {
+    const { journal, batches } = open()
+    await journal.save({ job: job(1, { state: 'delivered' }) })
+    await journal.save({ job: job(1, { state: 'paid' }) })
+    expect(batches.map((batch) => batch.length)).toEqual([3, 2])
+    expect(await journal.jobs(1)).toEqual([job(1, { state: 'paid' })])
+    expect(await journal.pendingJobs()).toEqual([])
+  })
+
   test('remembers providers and sums', async () => {
     const { journal } = open()
     const address = job(1).provider

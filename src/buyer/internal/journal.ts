@@ -19,11 +19,17 @@ import {
  * it has excluded. Writes that meet are made in one transaction.
  */
 export type Journal = {
-  /** Resolves when everything given so far survives `kill -9` and a power cut. @throws {Store.WriteError} */
+  /**
+   * Resolves when everything given so far survives `kill -9` and a power cut, but for jobs that have only
+   * begun. @throws {Store.WriteError}
+   */
   save(rows: Rows): Promise<void>
   /** The same, but the power cut a moment later: for records that promise nothing to anybody yet. */
   keep(rows: Rows): Promise<void>
-  /** Writes soon, with the next `save` or by itself: for what would be a pity to lose, not a loss. */
+  /**
+   * Writes soon, with the next `save` or by itself: for what would be a pity to lose, not a loss. A job that
+   * has only begun waits longer than most jobs last, so that one of them is rarely written.
+   */
   later(rows: Rows): void
   /** Resolves when nothing waits to be written. @throws {Store.WriteError} while the disk does not take it */
   flush(options?: WriteOptions): Promise<void>
@@ -64,6 +70,7 @@ const tables = {
 export function createJournal(ports: createJournal.Ports): Journal {
   const { store, clock, background } = ports
   const waiting = new Map<string, Write>()
+  const begun = new Map<string, Write>()
   let writing: Promise<void> | undefined
   let scheduled = false
   let failing = false
@@ -71,12 +78,14 @@ export function createJournal(ports: createJournal.Ports): Journal {
   /** A late word about a lease must not bring it back: it would be counted twice. */
   const ended = new Set<string>()
 
-  const put = (writes: readonly Write[]) => {
+  const put = (writes: readonly Write[], queue = waiting) => {
     for (const write of writes) {
       if (write.table === tables.ended) ended.add(write.key)
       if (write.table === tables.leases && write.value !== undefined && ended.has(write.key))
         continue
-      waiting.set(`${write.table}/${write.key}`, write)
+      const name = `${write.table}/${write.key}`
+      begun.delete(name)
+      queue.set(name, write)
     }
   }
 
@@ -84,10 +93,16 @@ export function createJournal(ports: createJournal.Ports): Journal {
    * Takes all that waits in one transaction; what the disk refuses waits again, unless replaced since.
    * Who needs it on the disk at once waits for that alone, and holds nobody up.
    */
-  async function flush({ sync = 'now' }: WriteOptions = {}): Promise<void> {
+  async function flushWaiting({ sync = 'now' }: WriteOptions = {}): Promise<void> {
     while (writing) await writing.catch(() => {})
     if (waiting.size > 0) await transact()
     if (sync === 'now') await store.write([])
+  }
+
+  async function flush(options?: WriteOptions): Promise<void> {
+    for (const [name, write] of begun) waiting.set(name, write)
+    begun.clear()
+    await flushWaiting(options)
   }
 
   async function transact(): Promise<void> {
@@ -112,14 +127,14 @@ export function createJournal(ports: createJournal.Ports): Journal {
   return {
     async save(rows) {
       put(writesOf(rows))
-      await flush()
+      await flushWaiting()
     },
     async keep(rows) {
       put(writesOf(rows))
-      await flush({ sync: 'soon' })
+      await flushWaiting({ sync: 'soon' })
     },
     later(rows) {
-      put(writesOf(rows))
+      put(writesOf(rows), rows.job?.state === 'running' ? begun : waiting)
       if (scheduled) return
       scheduled = true
       background.run('journal', async () => {
@@ -174,9 +189,11 @@ function writesOf({ lease, endedLease, job, provider, settledMicroUsd }: Rows): 
     const pending = job.state === 'running' || job.state === 'delivered'
     writes.push(
       { table: tables.jobs, key: job.job, value: Json.stringify(job) },
-      { table: tables.jobsByTime, key: timeKey(job), value: job.job },
       { table: tables.pending, key: job.job, value: pending ? '' : undefined },
     )
+    // What comes after the delivery finds the entry there.
+    if (job.state !== 'paid' && job.state !== 'refunded')
+      writes.push({ table: tables.jobsByTime, key: timeKey(job), value: job.job })
   }
   if (provider)
     writes.push({ table: tables.providers, key: provider[0], value: Json.stringify(provider[1]) })

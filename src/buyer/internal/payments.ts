@@ -128,7 +128,7 @@ async function sendUntilAcknowledged(context: Context, held: Held): Promise<void
     const refused = unsent.refused.slice(0, entriesLimit)
     try {
       // What is signed may run ahead of what is on disk; only what is on disk goes out.
-      await journal.flush()
+      await journal.save({})
       const signed = voucher ?? Voucher.sign(chain.domain, message, identity)
       const body = Json.toBytes({ voucher: signed, paid, refused } satisfies Exchange.Payment)
       await ask(network, held.peerId, Exchange.protocols.payment, body, {
