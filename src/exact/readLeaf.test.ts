@@ -73,21 +73,25 @@ describe('readLeaf', () => {
     )
   })
 
-  test('refuses words changed, cut off or added', () => {
+  test('refuses words changed, or gives what that leaf says', () => {
     const odd = fc.constantFrom(0, 1, 2, 3, 6, 7, 14, 64, 65, 255, 2 ** 16, 2 ** 31, 2 ** 32 - 1)
     fc.assert(
       fc.property(fc.nat(leaves.length - 1), fc.nat(), odd, (which, at, value) => {
         const bytes = leaves[which]!.slice()
         new DataView(bytes.buffer).setUint32((at % (bytes.length / 32)) * 32 + 28, value)
         holds(bytes)
-        const short = bytes.subarray(0, (at % (bytes.length / 32)) * 32)
-        expect(() => readLeaf(short)).toThrow(MalformedLeafError)
-        expect(() => readLeaf(Uint8Array.from([...bytes, ...new Uint8Array(32)]))).toThrow(
-          MalformedLeafError,
-        )
       }),
       { numRuns: 1000 },
     )
+  })
+
+  test('refuses every leaf with words cut off or added', () => {
+    for (const leaf of leaves) {
+      for (let end = 0; end < leaf.length; end += 32)
+        expect(() => readLeaf(leaf.subarray(0, end))).toThrow(MalformedLeafError)
+      const longer = Uint8Array.from([...leaf, ...new Uint8Array(32)])
+      expect(() => readLeaf(longer)).toThrow(MalformedLeafError)
+    }
   })
 
   const f32 = { dtype: 'f32', shape: [2, 3] } as const
