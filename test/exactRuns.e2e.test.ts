@@ -3,12 +3,13 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const home = mkdtempSync(join(tmpdir(), 'weft-exact-runs-'))
-const program = resolve('test/exactCommand.ts')
+const program = fileURLToPath(new URL('./exactCommand.ts', import.meta.url))
 const training = ['train', '--data', 'book.txt', '--config', 'tiny.yaml']
 const config = `
 model: { width: 16, layers: 1, heads: 2, positions: 32, vocabulary: 128 }
@@ -157,6 +158,19 @@ describe('weft exact generate and verify', () => {
     expect(runOf('said')).toMatchObject({ kind: 'generation', steps: 15 })
     expect(weft(['verify', 'said', '--backend', 'reference'])).toMatchObject({ code: 0 })
     expect(generate('--claim', 'said').said).toContain('holds a run already')
+  })
+})
+
+describe('weft exact export', () => {
+  test('the exported model writes the same text', () => {
+    const generate = (model: string) =>
+      weft(['generate', model, '--prompt', 'the dog', '--max-tokens', '9', '--seed', '3']).said
+    const text = generate('whole')
+    expect(text).toMatch(/^the dog.{9}/s)
+    for (const target of ['cat.gguf', 'cat.hf']) {
+      expect(weft(['export', 'whole', target])).toMatchObject({ code: 0 })
+      expect(generate(target)).toBe(text)
+    }
   })
 })
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { benchCommand } from './exact/bench.ts'
+import { exportCommand } from './exact/export.ts'
 import { generateCommand } from './exact/generate.ts'
 import { showCommand } from './exact/show.ts'
 import { trainCommand } from './exact/train.ts'
@@ -10,7 +11,14 @@ export function exactCommand(): Command {
   const command = new Command('exact')
     .description('train and run models whose every bit anyone can repeat, without a network')
     .addHelpText('after', help)
-  for (const create of [trainCommand, generateCommand, verifyCommand, showCommand, benchCommand])
+  for (const create of [
+    trainCommand,
+    generateCommand,
+    verifyCommand,
+    showCommand,
+    exportCommand,
+    benchCommand,
+  ])
     command.addCommand(create())
   return command
 }

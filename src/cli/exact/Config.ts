@@ -68,7 +68,7 @@ const rate = number(0, 1000)
 const steps = whole(1, 2 ** 31)
 
 /** The sizes of a decoder, all of them, as they stand in a run's file and in a checkpoint. */
-export const decoder = fields({ ...sizes, profiles })
+export const decoder = fields({ ...sizes, vocabulary: whole(2, 2 ** 22), profiles })
 
 /** All that a run follows from, as it stands in its file. */
 export const recipe = fields({

@@ -1,29 +1,58 @@
-import { statSync } from 'node:fs'
-import { type Decoder, decoder, type Model } from '../../exact/models/decoder.ts'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Backend } from '../../exact/Backend.ts'
+import { type Decoder, decoder } from '../../exact/models/decoder.ts'
 import { same } from '../../exact/Tensor.ts'
+import * as Tokenizer from '../../exact/Tokenizer.ts'
+import type { DecoderWeights } from '../../exact/weights/assembleDecoder.ts'
+import { loadDecoder } from '../../exact/weights/loadDecoder.ts'
 import * as Safetensors from '../../exact/weights/Safetensors.ts'
 import * as Json from '../../protocol/Json.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { readBytes } from '../readBytes.ts'
 import * as Config from './Config.ts'
+import { openFile } from './openFile.ts'
 import * as RunFile from './RunFile.ts'
 import * as RunFolder from './RunFolder.ts'
 
-/** A model and its weights, as a checkpoint holds them. */
+/** A model on the disk: how it reads text, and how it is loaded. */
 export type SavedModel = {
-  readonly model: Model
-  /** Bytes of the model's parameters, in order. */
-  readonly weights: readonly Uint8Array[]
-  readonly path: string
+  readonly tokenizer: Tokenizer.Tokenizer
+  /**
+   * Loads its weights.
+   *
+   * @param options.positions the longest text that it will read; changes no bit. Models trained here
+   * have all the positions that they were trained with.
+   */
+  load(
+    ports: { readonly backend: Backend },
+    options?: { readonly positions?: number | undefined },
+  ): Promise<DecoderWeights>
 }
 
 /**
- * Reads the model of a run's newest checkpoint, or of a checkpoint named itself.
+ * Finds the model in the folder of a run, in a checkpoint, in a folder as Hugging Face publishes it, or in
+ * a GGUF file.
  *
- * @throws {SavedModelError} when there is none, or it is damaged.
+ * @param options.tokenizer path of a `tokenizer.json`, for models whose own is not beside them.
+ * @throws {SavedModelError} when there is none.
  */
-export function read(place: string): SavedModel {
+export function find(
+  place: string,
+  { tokenizer }: { tokenizer?: string | undefined } = {},
+): SavedModel {
+  if (isFolder(place) && existsSync(join(place, 'config.json'))) return published(place, tokenizer)
+  if (!isFolder(place) && isGguf(place)) return foreign({ paths: [place], tokenizer })
   const path = isFolder(place) ? newestIn(place) : place
+  return { tokenizer: Tokenizer.bytes, load: () => Promise.resolve(trainedHere(path)) }
+}
+
+/** Whether a path is a folder. */
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function trainedHere(path: string): DecoderWeights {
   const { metadata, tensors } = Safetensors.read(readBytes(path))
   if (metadata['model'] === undefined)
     throw new SavedModelError(`${path} does not say which model its weights are of`)
@@ -38,12 +67,60 @@ export function read(place: string): SavedModel {
       throw new SavedModelError(`${path} lacks ${name} in the shape [${slot.shape.join(', ')}]`)
     return tensor.bytes
   })
-  return { model, weights, path }
+  return { model, weights }
 }
 
-/** Whether a path is a folder. */
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+function published(folder: string, given: string | undefined): SavedModel {
+  const own = join(folder, 'tokenizer.json')
+  const names = readdirSync(folder).filter((name) => name.endsWith('.safetensors'))
+  return foreign({
+    paths: names.toSorted().map((name) => join(folder, name)),
+    config: join(folder, 'config.json'),
+    tokenizer: given ?? (existsSync(own) ? own : undefined),
+  })
+}
+
+type Foreign = {
+  readonly paths: readonly string[]
+  readonly config?: string
+  readonly tokenizer: string | undefined
+}
+
+function foreign({ paths, config, tokenizer: path }: Foreign): SavedModel {
+  const tokenizer = path ? Tokenizer.fromHuggingFace(json(path)) : Tokenizer.bytes
+  return {
+    tokenizer,
+    async load({ backend }, { positions } = {}) {
+      await using stack = new AsyncDisposableStack()
+      const sources = []
+      for (const each of paths) sources.push(stack.use(await openFile(each)))
+      const files = { sources, ...(config ? { config: json(config) } : {}) }
+      const loaded = await loadDecoder({ backend }, files, { positions })
+      const { vocabulary } = loaded.model.config
+      if (path === undefined && vocabulary > mostOfBytes)
+        throw new SavedModelError(
+          `its tokens are not bytes, since there are ${vocabulary}: give --tokenizer tokenizer.json`,
+        )
+      return loaded
+    },
+  }
+}
+
+/** Bytes, a start, an end and fillers: what a model over bytes has at most. */
+const mostOfBytes = 512
+
+/** A tokenizer's file may be longer than a message. */
+function json(path: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(readBytes(path)))
+  } catch (cause) {
+    if (cause instanceof BaseError) throw cause
+    throw new SavedModelError(`${path} is not JSON`)
+  }
+}
+
+function isGguf(path: string): boolean {
+  return path.endsWith('.gguf')
 }
 
 function newestIn(folder: string): string {
@@ -60,7 +137,10 @@ class SavedModelError extends BaseError {
 
   constructor(reason: string) {
     super(`There is no model to use: ${reason}.`, {
-      metaMessages: ['Fix: name a folder or a checkpoint that `weft exact train` wrote.'],
+      metaMessages: [
+        'A model is a folder or a checkpoint that `weft exact train` wrote, a folder with config.json and',
+        'safetensors, or a GGUF file.',
+      ],
     })
   }
 }

@@ -9,11 +9,11 @@ import { DecoderError } from '../../exact/models/decoder.ts'
 import * as Checkpoint from '../../exact/run/Checkpoint.ts'
 import { hashOf, originOf } from '../../exact/run/Claim.ts'
 import { replay } from '../../exact/run/replay.ts'
+import type { DecoderWeights } from '../../exact/weights/assembleDecoder.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { onDisk } from './DiskError.ts'
 import * as RunFile from './RunFile.ts'
 import * as RunFolder from './RunFolder.ts'
-import type { SavedModel } from './SavedModel.ts'
 import { writeAtomically } from './writeAtomically.ts'
 
 /**
@@ -24,7 +24,7 @@ import { writeAtomically } from './writeAtomically.ts'
  */
 export async function* claimGeneration(
   ports: { readonly backend: Backend },
-  { model, weights }: SavedModel,
+  { model, weights }: DecoderWeights,
   { folder: path, prompt, maxTokens, temperature, seed }: claimGeneration.Options,
 ): AsyncGenerator<number, void> {
   const { positions } = model.config

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Backend } from '../../exact/Backend.ts'
-import { tokensOf } from '../../exact/data.ts'
 import { startGenerator } from '../../exact/generate/startGenerator.ts'
+import type { DecoderWeights } from '../../exact/weights/assembleDecoder.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { parseInteger, parseShare } from '../parseOptions.ts'
 import { run } from '../run.ts'
@@ -13,6 +13,7 @@ import { tokenPrinter } from './tokenPrinter.ts'
 
 type GenerateOptions = {
   prompt: string
+  tokenizer?: string
   maxTokens?: number
   temperature: number
   topK?: number
@@ -27,15 +28,20 @@ type GenerateOptions = {
 /** `weft exact generate`: lets a model that was trained here continue a text. */
 export function generateCommand(): Command {
   return new Command('generate')
-    .description('continue a text with a model trained here; the same seed, the same text anywhere')
-    .argument('<run>', 'folder of a run, or a checkpoint')
+    .description('continue a text with a model; the same seed gives the same text on any machine')
+    .argument('<model>', 'folder of a run, a checkpoint, a GGUF file, or a folder with config.json')
     .requiredOption('--prompt <text>', 'how the text begins')
     .option(
       '--max-tokens <count>',
-      'longest continuation, in bytes (default: 200, or what the model has room for)',
+      'longest continuation (default: 200, or what the model has room for)',
       parseInteger({ min: 1, max: 2 ** 20 }),
     )
-    .option('--temperature <number>', '0 takes the likeliest byte each time', parseTemperature, 0.8)
+    .option(
+      '--temperature <number>',
+      '0 takes the likeliest token each time',
+      parseTemperature,
+      0.8,
+    )
     .option(
       '--top-k <count>',
       'draw among the likeliest only',
@@ -48,6 +54,7 @@ export function generateCommand(): Command {
       parseInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }),
       0,
     )
+    .option('--tokenizer <file>', 'tokenizer.json of a model that is not trained here')
     .option('--claim <dir>', 'generate step by step and keep a run there that others can verify')
     .option('--threads <count>', '1 to 8; changes no bit', parseInteger({ min: 1, max: 8 }), 1)
     .option('--backend <name>', 'wasm, or reference (very slow); changes no bit', 'wasm')
@@ -58,50 +65,47 @@ export function generateCommand(): Command {
 }
 
 async function generate(place: string, options: GenerateOptions): Promise<void> {
-  const saved = SavedModel.read(place)
-  const { positions } = saved.model.config
-  const prompt = tokensOf(options.prompt)
-  const { maxTokens = Math.max(1, Math.min(200, positions - prompt.length)) } = options
+  const saved = SavedModel.find(place, { tokenizer: options.tokenizer })
+  const { tokenizer } = saved
+  const prompt = tokenizer.encode(options.prompt)
+  const { json, claim } = options
+  const positions = prompt.length + (options.maxTokens ?? usualTokens)
   await using backend = await startBackend(options.backend, options)
-  const tokens = options.claim
-    ? claimGeneration({ backend }, saved, claimOf(options.claim, prompt, { ...options, maxTokens }))
-    : plainly({ backend }, saved, prompt, { ...options, maxTokens })
-  const { json } = options
-  const printer = tokenPrinter({ isTerminal: process.stdout.isTTY && !json })
-  let text = ''
+  const loaded = await saved.load({ backend }, { positions: Math.ceil(positions / 64) * 64 })
+  const room = loaded.model.config.positions - prompt.length
+  const maxTokens = options.maxTokens ?? Math.max(1, Math.min(usualTokens, room))
+  const tokens = claim
+    ? claimGeneration({ backend }, loaded, claimOf(claim, prompt, { ...options, maxTokens }))
+    : plainly({ backend }, loaded, prompt, { ...options, maxTokens })
   const show = (part: string) => {
-    text += part
     if (!json) process.stdout.write(part)
   }
+  const printer = tokenPrinter({ tokenizer }, { isTerminal: process.stdout.isTTY, prompt })
   show(options.prompt)
-  let count = 0
+  const all: number[] = []
   for await (const token of tokens) {
-    count++
+    all.push(token)
     show(printer.text(token))
   }
-  show(printer.rest())
-  const { claim } = options
-  if (json) console.log(JSON.stringify({ text, tokens: count, ...(claim ? { claim } : {}) }))
-  else process.stdout.write('\n')
-  if (claim && !json) process.stderr.write(`Check it: weft exact verify ${claim}\n`)
+  show(`${printer.rest()}\n`)
+  const text = tokenizer.decode([...prompt, ...all].filter((token) => token < tokenizer.vocabulary))
+  if (json) console.log(JSON.stringify({ text, tokens: all.length, ...(claim ? { claim } : {}) }))
+  else if (claim) process.stderr.write(`Check it: weft exact verify ${claim}\n`)
 }
+
+const usualTokens = 200
 
 async function* plainly(
   { backend }: { backend: Backend },
-  { model, weights }: SavedModel.SavedModel,
+  { model, weights }: DecoderWeights,
   prompt: Uint32Array,
   { maxTokens, temperature, topK, topP, seed }: GenerateOptions & { maxTokens: number },
 ): AsyncGenerator<number> {
   // Reading a long prompt many tokens at a time changes no bit and is faster.
   const prefillWidth = prompt.length > 16 ? 16 : 1
   await using generator = await startGenerator({ backend, model, weights }, { prefillWidth })
-  yield* generator.generate(prompt, {
-    maxTokens,
-    temperature,
-    topK,
-    topP,
-    seed: Config.seedOf(seed),
-  })
+  const draw = { temperature, topK, topP, seed: Config.seedOf(seed) }
+  yield* generator.generate(prompt, { maxTokens, ...draw })
 }
 
 function claimOf(

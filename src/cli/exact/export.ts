@@ -1,0 +1,63 @@
+import { mkdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { Command, Option } from 'commander'
+import * as DecoderGguf from '../../exact/weights/DecoderGguf.ts'
+import * as DecoderSafetensors from '../../exact/weights/DecoderSafetensors.ts'
+import { run } from '../run.ts'
+import { onDisk } from './DiskError.ts'
+import * as SavedModel from './SavedModel.ts'
+import { startBackend } from './startBackend.ts'
+import { writeAtomically } from './writeAtomically.ts'
+
+type ExportOptions = { type: 'F32' | 'Q8_0'; json?: boolean }
+
+/** `weft exact export`: a model for other programs. */
+export function exportCommand(): Command {
+  return new Command('export')
+    .description('write a model trained here for llama.cpp (GGUF) or Hugging Face (safetensors)')
+    .argument('<run>', 'folder of a run, or a checkpoint')
+    .argument(
+      '<target>',
+      'a file that ends with .gguf, or a folder for config.json and safetensors',
+    )
+    .addOption(
+      new Option('--type <type>', 'how a GGUF file holds matrices')
+        .choices(['F32', 'Q8_0'])
+        .default('F32'),
+    )
+    .option('--json', 'print one JSON line for machines')
+    .action((place: string, target: string, options: ExportOptions) =>
+      run(options, async () => {
+        const files = await write(place, target, options)
+        if (options.json) console.log(JSON.stringify({ files }))
+        else for (const file of files) console.log(file)
+      }),
+    )
+}
+
+async function write(
+  place: string,
+  target: string,
+  { type }: ExportOptions,
+): Promise<readonly string[]> {
+  await using backend = await startBackend('wasm', { threads: 1 })
+  const decoder = await SavedModel.find(place).load({ backend })
+  const files: readonly (readonly [path: string, content: string | Uint8Array])[] = target.endsWith(
+    '.gguf',
+  )
+    ? [[target, Buffer.concat([...DecoderGguf.write(decoder, { type, name: basename(place) })])]]
+    : published(target, DecoderSafetensors.write(decoder))
+  for (const [path, content] of files)
+    onDisk(dirname(path), `${basename(path)} cannot be written`, () => {
+      mkdirSync(dirname(path), { recursive: true })
+      writeAtomically(path, content)
+    })
+  return files.map(([path]) => path)
+}
+
+function published(folder: string, { config, file }: ReturnType<typeof DecoderSafetensors.write>) {
+  return [
+    [join(folder, 'model.safetensors'), file],
+    [join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`],
+  ] as const
+}
