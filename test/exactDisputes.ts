@@ -238,3 +238,28 @@ export async function playOut(
   }
   throw new Error('The game does not end.')
 }
+
+/** A back end that counts its steps, and how many executables were alive at once. */
+export function countingBackend(backend: Backend) {
+  let [steps, alive, most] = [0, 0, 0]
+  return {
+    name: backend.name,
+    steps: () => steps,
+    most: () => most,
+    async prepare(...options: Parameters<Backend['prepare']>): Promise<Executable> {
+      const executable = await backend.prepare(...options)
+      most = Math.max(most, ++alive)
+      return {
+        ...executable,
+        step(batch) {
+          steps++
+          return executable.step(batch)
+        },
+        [Symbol.asyncDispose]() {
+          alive--
+          return executable[Symbol.asyncDispose]()
+        },
+      }
+    },
+  }
+}
