@@ -1,6 +1,7 @@
 /**
  * Training across strangers: what workers send each other, and how a round's updates become the next
- * state, by a log that anyone can fold. It owns rounds and the outer step; the inner steps are `exact/`'s, who talks to whom is the network's.
+ * state, by a log that anyone can fold. It owns rounds and the outer step; the inner steps are
+ * `exact/`'s, who talks to whom is the network's.
  */
 export { accumulate, decay, subtractSent } from './payload/errorFeedback.ts'
 export { annealedKept } from './payload/annealedKept.ts'
@@ -16,4 +17,6 @@ export {
   type Policy,
   type State,
 } from './coordinator/State.ts'
+export * as Replica from './Replica.ts'
+export { runSegment, segmentStart } from './segment.ts'
 export { PayloadError } from './payload/PayloadError.ts'
