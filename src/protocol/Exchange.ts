@@ -10,6 +10,7 @@
  *     buyer -> provider   payment   Payment          ->  {}
  *     buyer -> provider   close     LeaseNotice      ->  {}: claim what is owed, then release the rest
  *     validator -> provider  evidence  EvidenceRequest -> Evidence
+ *     challenger -> claimant  dispute  a move of a dispute -> the answer to it (`verification/dispute/`)
  */
 import * as z from 'zod/mini'
 import * as Bid from './Bid.ts'
@@ -28,6 +29,7 @@ export const protocols = {
   payment: '/weft/payment/1',
   close: '/weft/close/1',
   evidence: '/weft/evidence/1',
+  dispute: '/weft/dispute/1',
 } as const
 
 /** Names of the gossip topics; each carries one kind of signed message. */
