@@ -95,14 +95,25 @@ async function* complete(
     signal,
   })
   const answer = answerOf(request)
-  for await (const event of chunksOf(bytes, progress)) {
-    const delta = answer.add(event)
-    if (delta) yield { type: 'completion-delta', delta }
+  for await (const events of chunksOf(bytes, progress)) {
+    const deltas = events.flatMap((event) => answer.add(event) ?? [])
+    if (deltas.length > 0) yield { type: 'completion-delta', delta: joined(deltas) }
     signal.throwIfAborted()
   }
   const { rest, end } = answer.end()
   if (rest) yield { type: 'completion-delta', delta: rest }
   yield end
+}
+
+/** What came in one packet goes on as one delta. */
+function joined(deltas: readonly Completion.Delta[]): Completion.Delta {
+  if (deltas.length === 1) return deltas[0]!
+  const logprobs = deltas.flatMap((delta) => delta.logprobs ?? [])
+  return {
+    text: deltas.map(({ text }) => text).join(''),
+    tokenIds: deltas.flatMap(({ tokenIds }) => tokenIds),
+    ...(logprobs.length > 0 ? { logprobs } : {}),
+  }
 }
 
 /** Puts the chunks of an answer together and holds the server to what was asked. */
@@ -156,11 +167,11 @@ function answerOf(request: Completion.Request) {
   }
 }
 
-/** The events of a stream, parsed. After `[DONE]` it reads to the end, to keep the connection. */
+/** The events of a stream, parsed, those of one packet together. After `[DONE]` it reads to the end, to keep the connection. */
 async function* chunksOf(
   bytes: AsyncIterable<Buffer>,
   progress: { done: boolean },
-): AsyncGenerator<Chunk> {
+): AsyncGenerator<readonly Chunk[]> {
   const events: string[] = []
   const parser = createParser({
     onEvent: ({ data }) => events.push(data),
@@ -171,10 +182,12 @@ async function* chunksOf(
     for await (const piece of bytes) {
       if (progress.done) continue
       feed(parser, decoder.decode(piece, { stream: true }))
+      const chunks: Chunk[] = []
       for (const data of events.splice(0)) {
         progress.done ||= data === '[DONE]'
-        if (!progress.done) yield parseChunk(data)
+        if (!progress.done) chunks.push(parseChunk(data))
       }
+      if (chunks.length > 0) yield chunks
     }
   } catch (error) {
     if (!progress.done) throw error

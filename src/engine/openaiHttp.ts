@@ -1,6 +1,6 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
-import type { Clock } from '../runtime/Clock.ts'
+import { joinSignals, type Clock } from '../runtime/Clock.ts'
 import { messageOf } from '../runtime/Errors.ts'
 import { EngineError } from './Engine.ts'
 import { failure } from './openaiMessages.ts'
@@ -46,13 +46,13 @@ export function openUpstream(
     signal.throwIfAborted()
     const url = new URL(`${base.pathname}${path}`, base)
     const guard = silenceGuard(clock, firstByteMs)
-    const either = AbortSignal.any([signal, guard.signal])
+    using either = joinSignals(signal, guard.signal)
     let answer: http.IncomingMessage | undefined
     try {
       const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
       const create = secure ? https.request : http.request
       answer = await exchange(
-        () => create(url, { ...requestOptions(payload, apiKey), agent, signal: either }),
+        () => create(url, { ...requestOptions(payload, apiKey), agent, signal: either.signal }),
         payload,
       )
       server = String(answer.headers.server ?? '').slice(0, 64)

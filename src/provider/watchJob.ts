@@ -1,4 +1,4 @@
-import type { Clock } from '../runtime/Clock.ts'
+import { joinSignals, type Clock } from '../runtime/Clock.ts'
 import { RefusedError } from './RefusedError.ts'
 import type { Settings } from './Settings.ts'
 
@@ -39,8 +39,9 @@ export function watchJob(
   }
 
   const watching = watch().catch(() => {})
+  const joined = joinSignals(...signals, stalled.signal)
   return {
-    signal: AbortSignal.any([...signals, stalled.signal]),
+    signal: joined.signal,
     async engine(step) {
       waitsFor = 'engine'
       const result = await step
@@ -56,6 +57,7 @@ export function watchJob(
       done.abort(over)
       // An engine that is still asked for more hears that nobody wants it.
       stalled.abort(over)
+      joined[Symbol.dispose]()
       await watching
     },
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { every } from './Clock.ts'
+import { every, joinSignals } from './Clock.ts'
 import { virtualClock } from './virtualClock.ts'
 
 describe('every', () => {
@@ -39,5 +39,30 @@ describe('every', () => {
     let ran = 0
     await every(virtualClock(), 10, () => void ran++, options)
     expect(ran).toBe(0)
+  })
+})
+
+describe('joinSignals', () => {
+  test('is aborted with the first, for its reason', () => {
+    const [a, b] = [new AbortController(), new AbortController()]
+    using joined = joinSignals(a.signal, undefined, b.signal)
+    expect(joined.signal.aborted).toBe(false)
+    b.abort('b')
+    a.abort('a')
+    expect(joined.signal.reason).toBe('b')
+  })
+
+  test('is aborted from the start when one of them is', () => {
+    const { signal } = new AbortController()
+    using joined = joinSignals(signal, AbortSignal.abort('before'))
+    expect(joined.signal.reason).toBe('before')
+  })
+
+  test('hears nothing once it is disposed of', () => {
+    const controller = new AbortController()
+    const joined = joinSignals(controller.signal)
+    joined[Symbol.dispose]()
+    controller.abort('late')
+    expect(joined.signal.aborted).toBe(false)
   })
 })

@@ -25,3 +25,28 @@ export async function every(
     await clock.sleep(intervalMs, { signal }).catch(() => {})
   }
 }
+
+/** A signal that is aborted with the first of several, until it is disposed of. */
+export type JoinedSignal = Disposable & { readonly signal: AbortSignal }
+
+/**
+ * Joins signals for the time of one job. `AbortSignal.any` does the same with weak references, which the
+ * garbage collector has to look after; this listens, and must be told when to stop.
+ */
+export function joinSignals(...signals: readonly (AbortSignal | undefined)[]): JoinedSignal {
+  const controller = new AbortController()
+  const given = signals
+    .filter((signal) => signal !== undefined)
+    .map((signal) => ({ signal, onAbort: () => end(signal.reason) }))
+  const stop = () => {
+    for (const { signal, onAbort } of given) signal.removeEventListener('abort', onAbort)
+  }
+  const end = (reason: unknown) => {
+    stop()
+    controller.abort(reason)
+  }
+  const aborted = given.find(({ signal }) => signal.aborted)
+  if (aborted) aborted.onAbort()
+  else for (const { signal, onAbort } of given) signal.addEventListener('abort', onAbort)
+  return { signal: controller.signal, [Symbol.dispose]: stop }
+}

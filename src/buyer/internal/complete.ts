@@ -2,6 +2,7 @@ import * as Completion from '../../protocol/Completion.ts'
 import type { Reason } from '../../protocol/Exchange.ts'
 import type * as Hex from '../../protocol/Hex.ts'
 import * as Json from '../../protocol/Json.ts'
+import { joinSignals } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import { InterruptedError, NoProviderError, type Buyer } from '../Buyer.ts'
 import { createJob, runJob } from '../runJob.ts'
@@ -31,7 +32,8 @@ export async function* complete(
   // What cannot be written down must not be bought.
   await journal.usable()
   const wanted = { model: request.model, tier: options.tier ?? settings.defaultTier }
-  const signal = AbortSignal.any([background.signal, ...(options.signal ? [options.signal] : [])])
+  using ended = joinSignals(background.signal, options.signal)
+  const { signal } = ended
   const deadline = clock.now() + settings.startTimeoutMs
   const tried = new Map<Hex.Address, Reason>()
   const need = { wanted, request, maxMicroUsd: options.maxMicroUsd, tried, deadline, signal }

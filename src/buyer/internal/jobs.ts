@@ -2,6 +2,7 @@ import type { Reason } from '../../protocol/Exchange.ts'
 import * as Completion from '../../protocol/Completion.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type * as Verdict from '../../protocol/Verdict.ts'
+import { joinSignals } from '../../runtime/Clock.ts'
 import type { JobEvent } from '../runJob.ts'
 import { createBell, type Bell } from './bell.ts'
 import type { Context } from './context.ts'
@@ -227,8 +228,8 @@ export function createJobs(context: Context, verdicts: Verdicts): Jobs {
         await journal.flush()
         return await journal.job(id)
       }
-      const ended = AbortSignal.any([background.signal, ...(signal ? [signal] : [])])
-      while (active.get(id) === entry) await entry.bell.next(ended)
+      using ended = joinSignals(background.signal, signal)
+      while (active.get(id) === entry) await entry.bell.next(ended.signal)
       return entry.row
     },
   }

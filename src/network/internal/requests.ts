@@ -1,5 +1,5 @@
 import type { Connection } from '@libp2p/interface'
-import type { Clock } from '../../runtime/Clock.ts'
+import { joinSignals, type Clock } from '../../runtime/Clock.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import * as Network from '../Network.ts'
 import { decodeError, encode, FrameError } from './frames.ts'
@@ -23,7 +23,8 @@ export function requests(ports: { clock: Clock; pool: LinePool; stopped: AbortSi
     const bytes = body.byteLength
     if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
     const silent = new AbortController()
-    const stop = AbortSignal.any([silent.signal, stopped, ...(signal ? [signal] : [])])
+    using ended = joinSignals(silent.signal, stopped, signal)
+    const stop = ended.signal
     using silence = watchdog(clock, idleTimeoutMs, () =>
       silent.abort(new Network.TimeoutError({ peer: to, protocol, timeoutMs: idleTimeoutMs })),
     )
