@@ -1,5 +1,6 @@
 import { loadavg } from 'node:os'
 import type { Bench, Figures } from './Bench.ts'
+import { decoding } from './exact/decoding.ts'
 import { products } from './exact/products.ts'
 import { shares } from './exact/shares.ts'
 import { startEngines } from './exact/startEngines.ts'
@@ -7,7 +8,7 @@ import { steps } from './exact/steps.ts'
 import { judge } from './exact/targets.ts'
 
 /** Each part starts its own processes, so that none sits in memory while another is timed. */
-const parts = { products, steps, shares } as const
+const parts = { products, steps, shares, decoding } as const
 
 /**
  * The exact engine against ordinary ones, all in turns in one run. The peers are installed in

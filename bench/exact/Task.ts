@@ -13,6 +13,13 @@ export type Task =
     }
   /** A whole training step of a decoder; engines that know no profiles compute in f32. */
   | { readonly task: 'step'; readonly model: ModelName; readonly profile: Profile }
+  /** A text of so many tokens, one after the other, by the decoder of a GGUF file. */
+  | {
+      readonly task: 'decode'
+      readonly path: string
+      readonly profile: Profile
+      readonly tokens: number
+    }
 
 /** What one measurement took, all repetitions together. */
 export type Times = {
@@ -22,6 +29,11 @@ export type Times = {
 }
 
 export type Request = { readonly task: Task; readonly repetitions: number }
+
+/** Whether a task asks for nothing but f32. */
+export function isInF32(task: Task): boolean {
+  return (task.task === 'product' ? task.kind : task.profile) === 'f32'
+}
 
 /** Operations of a product, two for each multiply-add. */
 export function operationsOf({ m, k, n }: Extract<Task, { task: 'product' }>): number {

@@ -10,7 +10,10 @@ import type { Task } from './Task.ts'
 
 await init('wasm')
 
-await serve((task) => (task.task === 'product' ? prepareProduct(task) : prepareStep(task)))
+await serve((task) => {
+  if (task.task === 'decode') throw new Error('This engine does not decode.')
+  return task.task === 'product' ? prepareProduct(task) : prepareStep(task)
+})
 
 async function prepareProduct({ m, k, n }: Extract<Task, { task: 'product' }>) {
   const a = np.array(someFloats(m * k)).reshape([m, k])

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Server, startServer } from './startServer.ts'
-import { operationsOf, type Request, type Task, type Times } from './Task.ts'
+import { isInF32, operationsOf, type Request, type Task, type Times } from './Task.ts'
 
 /** An engine as a process, on some threads. */
 export type Engine = {
@@ -21,6 +21,7 @@ export type EngineName =
   | 'ort web'
   | 'tfjs wasm'
   | 'jax-js'
+  | 'llama.cpp'
 
 /** Engines, and what keeps them. */
 export type Engines = AsyncDisposable & { readonly engines: readonly Engine[] }
@@ -69,7 +70,7 @@ type Kind = {
 function kindsOf(openBlas: { readonly path: string; readonly library: string } | undefined) {
   const own = join(here, 'wasmServer.ts')
   const onnx = join(peers, 'onnxServer.ts')
-  const inF32 = (task: Task) => (task.task === 'product' ? task.kind : task.profile) === 'f32'
+  const inF32 = (task: Task) => task.task !== 'decode' && isInF32(task)
   const wide = ['--experimental-wasm-revectorize']
   const kinds: Kind[] = [
     { name: 'exact', script: own, args: [], can: () => true },
@@ -84,6 +85,12 @@ function kindsOf(openBlas: { readonly path: string; readonly library: string } |
       isSingle: true,
     },
     { name: 'jax-js', script: join(here, 'jaxServer.ts'), args: [], can: inF32, isSingle: true },
+    {
+      name: 'llama.cpp',
+      script: join(here, 'llamaServer.ts'),
+      args: [],
+      can: ({ task }) => task === 'decode',
+    },
   ]
   if (openBlas)
     kinds.push({
@@ -91,7 +98,7 @@ function kindsOf(openBlas: { readonly path: string; readonly library: string } |
       script: '',
       program: openBlas.path,
       args: [openBlas.library],
-      can: (task) => task.task === 'product' && task.kind === 'f32',
+      can: (task) => task.task === 'product' && isInF32(task),
       options: { write: asWords, env: { OPENBLAS_CORETYPE: coreType() } },
     })
   return kinds

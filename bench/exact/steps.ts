@@ -45,19 +45,25 @@ export const steps: Part = async ({ say, startEngines }) => {
   return figures
 }
 
-/** All engines and profiles of one model in turns: a round is all of them once. */
+/** A peer that takes this long once is not asked again. */
+const patienceSeconds = 6
+
+/** All engines and profiles of one model in turns: a round is all of them once, the first does not count. */
 async function measure(
   engines: readonly Engine[],
   tasks: readonly Task[],
   rounds: number,
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const found = new Map<string, number[]>()
+  const slow = new Set<Engine>()
   for (let round = -1; round < rounds; round++)
     for (const task of tasks) {
-      const able = engines.filter(({ can }) => can(task))
-      for (const [{ name }, [seconds]] of await takeTurns(able, task, { rounds: 1, warmups: 0 })) {
-        const title = titleOf(name, task)
-        if (round >= 0) found.set(title, [...(found.get(title) ?? []), seconds!])
+      const able = engines.filter((engine) => engine.can(task) && !slow.has(engine))
+      for (const [engine, [seconds]] of await takeTurns(able, task, { rounds: 1, warmups: 0 })) {
+        const title = titleOf(engine.name, task)
+        if (seconds! > patienceSeconds && !engine.name.startsWith('exact')) slow.add(engine)
+        if (round >= 0 || slow.has(engine))
+          found.set(title, [...(found.get(title) ?? []), seconds!])
       }
     }
   return found
@@ -72,7 +78,7 @@ function ratiosOf(model: ModelName, found: ReadonlyMap<string, readonly number[]
   const figures: Record<string, number> = {}
   const ratio = (name: string, a: string, b: string) => {
     const [as, bs] = [found.get(a), found.get(b)]
-    if (as && bs) figures[name] = median(as.map((value, round) => value / bs[round]!))
+    if (as && bs) figures[name] = median(as.map((value, round) => value / (bs[round] ?? bs[0]!)))
   }
   if (model === '1m') {
     figures['step1mMs'] = median(found.get('exact f32')!) * 1000

@@ -1,18 +1,25 @@
 /** The engine of this repository as a process of the bench. Argument: how many threads. */
+import { readFile } from 'node:fs/promises'
 import type { Executable } from '../../src/exact/Backend.ts'
 import { batchOf } from '../../src/exact/data.ts'
+import { startGenerator } from '../../src/exact/generate/startGenerator.ts'
 import * as Graph from '../../src/exact/Graph.ts'
 import * as Ops from '../../src/exact/ops.ts'
 import { contract, contractI8, input, place, slice } from '../../src/exact/Tensor.ts'
 import { bytesOf, startRun } from '../../src/exact/train/startRun.ts'
 import { startWasm } from '../../src/exact/wasm/startWasm.ts'
+import { fromBytes } from '../../src/exact/weights/ByteSource.ts'
+import { loadDecoder } from '../../src/exact/weights/loadDecoder.ts'
 import { length, modelOf, rowsOf, seed, trainingGraphOf, trainingText } from './models.ts'
 import { serve, someFloats } from './serve.ts'
 import type { Task } from './Task.ts'
 
 const backend = await startWasm({ threads: Number(process.argv[2] ?? 1) })
 
-await serve((task) => (task.task === 'product' ? prepareProduct(task) : prepareStep(task)))
+await serve((task) => {
+  if (task.task === 'product') return prepareProduct(task)
+  return task.task === 'step' ? prepareStep(task) : prepareDecoding(task)
+})
 
 /** The right operand is state that changes a little in every step, so that packing it counts. */
 async function prepareProduct(task: Extract<Task, { task: 'product' }>): Promise<() => void> {
@@ -50,5 +57,16 @@ async function prepareStep({ model: name, profile }: Extract<Task, { task: 'step
   return () => {
     const options = { seed, step: run.stepsDone(), rows: rowsOf(name), length: length + 1 }
     run.step([bytesOf(batchOf(data, options))])
+  }
+}
+
+async function prepareDecoding({ path, profile, tokens }: Extract<Task, { task: 'decode' }>) {
+  const profiles = { attention: profile, feedForward: profile, head: profile }
+  const sources = [fromBytes(await readFile(path))]
+  const { model, weights } = await loadDecoder({ backend }, { sources }, { profiles })
+  const generator = await startGenerator({ backend, model, weights })
+  return () => {
+    const text = generator.generate(Uint32Array.of(1), { maxTokens: tokens })
+    if ([...text].length !== tokens) throw new Error('The text ended early.')
   }
 }

@@ -9,11 +9,12 @@ const kind = process.argv[2] === 'web' ? 'web' : 'native'
 const threads = Number(process.argv[3] ?? 1)
 const ort = await loadOnnx(kind, threads)
 
-await serve((task) =>
-  task.task === 'product'
+await serve((task) => {
+  if (task.task === 'decode') throw new Error('This engine does not decode.')
+  return task.task === 'product'
     ? prepareProduct(task)
-    : prepareOnnxStep({ ort, threads }, { name: task.model }),
-)
+    : prepareOnnxStep({ ort, threads }, { name: task.model })
+})
 
 async function prepareProduct({ m, k, n }: Extract<Task, { task: 'product' }>) {
   const shapes = { a: [m, k], b: [k, n], c: [m, n] }

@@ -18,7 +18,10 @@ files.setWasmPaths(`${dirname(createRequire(import.meta.url).resolve(wasm!))}/`)
 await registerGradients()
 await tf.setBackend('wasm')
 
-await serve((task) => (task.task === 'product' ? prepareProduct(task) : prepareStep(task)))
+await serve((task) => {
+  if (task.task === 'decode') throw new Error('This engine does not decode.')
+  return task.task === 'product' ? prepareProduct(task) : prepareStep(task)
+})
 
 async function prepareProduct({ m, k, n }: Extract<Task, { task: 'product' }>) {
   const [a, b] = [tf.tensor(someFloats(m * k), [m, k]), tf.tensor(someFloats(k * n), [k, n])]
