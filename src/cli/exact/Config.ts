@@ -143,7 +143,7 @@ export function parse(text: string, overrides: Overrides = {}): Settings {
 const longestConfig = 64 * 1024
 
 function settingsOf(config: File): Settings {
-  const { model = {}, profile: wanted = 'f32', seed = 1, steps: count = 300 } = config
+  const { model = {}, profile: wanted = 'f32', seed = 1, steps: count = 600 } = config
   const { rows: many = 8, length: long = 64, checkpointEvery = 50, clipNorm: norm = 1 } = config
   const { positions = Math.max(256, long), ...rest } = model
   const sized = decoderOf({

@@ -37,7 +37,7 @@ clipNorm: 1           # the longest gradient; null for any length
 
 rows: 8               # texts of a step
 length: 64            # tokens of each
-steps: 300
+steps: 600
 seed: 1               # first weights and the order of the data are drawn by it
 
 threads: null         # as many as the machine has, 4 at most
