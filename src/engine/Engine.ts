@@ -16,6 +16,7 @@ export type Engine = AsyncDisposable & {
    * Aborting the signal, or returning the generator, frees what the job held; the generator throws
    * the signal's reason.
    *
+   * @param options.build which one, when several of `models` have the name that the request asks for.
    * @throws {UnknownModelError} when the model is not among `models`.
    * @throws {UnsupportedError} when the engine cannot do what the request asks for.
    * @throws {ContextLengthError} when prompt and `maxTokens` do not fit into the model's context.
@@ -23,8 +24,16 @@ export type Engine = AsyncDisposable & {
    */
   complete(
     request: Completion.Request,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; build?: string | undefined },
   ): AsyncGenerator<CompletionEvent>
+  /**
+   * The run that a request starts, for just so many steps, whatever would end the answer. Only engines
+   * that compute exactly have it. Throws as `complete` does.
+   */
+  exactRun?(
+    request: Completion.Request,
+    options: { steps: number; signal: AbortSignal; build?: string | undefined },
+  ): Promise<ExactRun>
 }
 
 export type Model = {
@@ -46,7 +55,28 @@ export type CompletionEvent =
       readonly type: 'completion-end'
       readonly finishReason: Completion.FinishReason
       readonly usage: Completion.Usage
+      /** The run that made the answer, from an engine that computes exactly. */
+      readonly exact?: ExactRun | undefined
     }
+
+/**
+ * What a run of the exact engine follows from and what it came to, as an `ExactClaim` says it
+ * (`src/exact/SPEC.md` section 5).
+ */
+export type ExactRun = {
+  /** Root of the graph, and the sha2-256 digest within its CID. */
+  readonly graph: Hex.Hex
+  readonly graphCid: Hex.Hex
+  /** State roots before the first step and after the last. */
+  readonly start: Hex.Hex
+  readonly end: Hex.Hex
+  /** Data root; zero when the graph reads no batch. */
+  readonly data: Hex.Hex
+  readonly seed: readonly [number, number]
+  readonly steps: number
+  /** Root over the state roots that the steps left. */
+  readonly run: Hex.Hex
+}
 
 /** Thrown when a request names a model that the engine does not have. */
 export class UnknownModelError extends BaseError {

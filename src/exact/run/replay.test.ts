@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { bytesOfFloats, floats } from '../../../test/exactDecoders.ts'
+import { generation } from '../../../test/exactRuns.ts'
+import * as Merkle from '../commit/merkle.ts'
 import * as StateRoot from '../commit/StateRoot.ts'
 import * as Graph from '../Graph.ts'
 import * as Ops from '../ops.ts'
@@ -58,5 +60,21 @@ describe('startStateRoots', () => {
     expect(stateRoot()).toEqual(StateRoot.from(graph.state, start))
     expect(stateRoot()).toEqual(stateRoot())
     expect(reads).toEqual([0, 1, 0, 0])
+  })
+
+  test('gives the roots of a state of which a step writes a part, and takes those that are known', async () => {
+    const run = await generation()
+    await using executable = await reference.prepare(run.graph)
+    run.start.forEach((bytes, index) => executable.writeState(index, bytes))
+    const read: number[] = []
+    const readState = (index: number) => (read.push(index), executable.readState(index))
+    const known = new Map([[0, Merkle.rootOfBytes(run.start[0]!)]])
+    const stateRoot = startStateRoots({ graph: run.graph, readState, known })
+    for (let step = 0; step <= run.steps; step++) {
+      const state = run.graph.state.map((_, index) => executable.readState(index))
+      expect(stateRoot()).toEqual(StateRoot.from(run.graph.state, state))
+      executable.step([])
+    }
+    expect(read).not.toContain(0)
   })
 })

@@ -1,10 +1,12 @@
+import { startChangingRoot } from '../commit/changingRoot.ts'
 import * as Merkle from '../commit/merkle.ts'
 import * as StateRoot from '../commit/StateRoot.ts'
 import type { Graph } from '../Graph.ts'
 
 /**
  * The state root of a graph's state as it changes from step to step: each call reads the state as it then is.
- * Tensors that no step changes, as a decoder's rotary tables, are hashed at the first call only.
+ * Tensors that no step changes, as a decoder's rotary tables, are hashed at the first call only; of those
+ * that a step writes a part of, as its cache, only what has changed.
  *
  * @example
  * ```ts
@@ -12,17 +14,26 @@ import type { Graph } from '../Graph.ts'
  * const before = stateRoot()
  * ```
  */
-export function startStateRoots({ graph, readState }: startStateRoots.Source): () => Uint8Array {
-  const constant = new Map<number, Uint8Array>()
+export function startStateRoots({
+  graph,
+  readState,
+  known,
+}: startStateRoots.Source): () => Uint8Array {
+  const constant = new Map(known)
+  const computed = graph.state.length + graph.batch.length
+  const roots = graph.next.map((value) => {
+    const isPlaced = graph.ops[value - computed]?.op.kind === 'place'
+    return isPlaced ? startChangingRoot() : Merkle.rootOfBytes
+  })
   return () => {
-    const roots = graph.state.map((_, index) => {
-      const known = constant.get(index)
-      if (known) return known
-      const root = Merkle.rootOfBytes(readState(index))
+    const current = roots.map((rootOf, index) => {
+      const found = constant.get(index)
+      if (found) return found
+      const root = rootOf(readState(index))
       if (graph.next[index] === index) constant.set(index, root)
       return root
     })
-    return StateRoot.fromRoots(graph.state, roots)
+    return StateRoot.fromRoots(graph.state, current)
   }
 }
 
@@ -31,5 +42,7 @@ export declare namespace startStateRoots {
   type Source = {
     readonly graph: Graph
     readonly readState: (index: number) => Uint8Array
+    /** Roots over the bytes of slots that no step changes, by their numbers, where they are known. */
+    readonly known?: ReadonlyMap<number, Uint8Array> | undefined
   }
 }
