@@ -99,7 +99,7 @@ export function wordReporter({
     stopped: (steps) => say(`  Stopped after step ${steps}; the same command goes on from there.`),
     end({ graphCid, graphRoot, startRoot, dataRoot, finalRoot, runRoot }, { folder, picture }) {
       say(
-        `\n  loss ${shownLoss(losses[0])} ${sparkline(losses, 40)} ${shownLoss(mean(losses.slice(-20)))}\n`,
+        `\n  loss ${shownLoss(losses[0])} ${sparkline(losses, 40)} ${shownLoss(mean(losses.slice(-Math.ceil(losses.length / 20))))}\n`,
       )
       const rows = { graph: graphCid, 'graph root': graphRoot, start: startRoot, data: dataRoot }
       for (const [name, value] of Object.entries({
