@@ -17,7 +17,7 @@ describe('kernelsFor', () => {
     const narrow = kernelsFor(fused, false)
     expect(narrow).toEqual({
       tile: { rows: 6, vectors: 2 },
-      integerTile: { rows: 5, vectors: 2 },
+      integerTile: { rows: 4, vectors: 2 },
       dot: 'pairs',
     })
     expect(kernelsFor(fused, true).tile).toEqual({ rows: 6, vectors: 4 })

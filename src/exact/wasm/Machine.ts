@@ -72,7 +72,7 @@ type Operands = Parameters<ReturnType<typeof multiplyAdd>>
  * An emulated sum takes more room than the sums themselves.
  */
 export function kernelsFor({ fusion, dot }: Machine, isRevectorized: boolean): Kernels {
-  const [vectors, rows] = isRevectorized ? [4, 6] : [2, 5]
+  const vectors = isRevectorized ? 4 : 2
   const tile = fusion === 'fused' ? { rows: 6, vectors } : { rows: 2, vectors: 2 }
-  return { tile, integerTile: { rows, vectors }, dot: isRevectorized ? 'i16' : dot }
+  return { tile, integerTile: { rows: 4, vectors }, dot: isRevectorized ? 'i16' : dot }
 }

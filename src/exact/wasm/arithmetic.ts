@@ -1,6 +1,6 @@
 /** Fused multiply-add by the machine, or emulated. */
 import { type Assembler, type Code, type Local, type Scope } from './assemble.ts'
-import { call, f32x4, f64x2, i32, i32x4, i64x2, v128, when } from './instructions.ts'
+import { call, f32x4, f64x2, i32, i64x2, v128, when } from './instructions.ts'
 
 /** How four multiply-adds are rounded once: the machine's own, or f64 arithmetic that gives the same bits. */
 export type Fusion = 'fused' | 'emulated'

@@ -56,6 +56,8 @@ export const i32 = {
 
 export const i64 = {
   const: (value: bigint): Code => [0x42, signed(BigInt.asIntN(64, value))],
+  load: load(0x29),
+  store: store(0x37),
   mul: plain(0x7e),
   shrU: plain(0x88),
   extendU: plain(0xad),
@@ -128,6 +130,7 @@ export const i32x4 = {
   replace: (value: Code, index: number, word: Code): Code => [value, word, 0xfd, 28, index],
   lt: vector(57),
   maxS: vector(184),
+  mul: vector(181),
   shl: vector(171),
   shrS: vector(172),
   shrU: vector(173),

@@ -1,8 +1,4 @@
-/**
- * The micro-kernels of matrix products. A tile of the result stays in registers while k runs; each
- * element has one accumulator, so that neither tile nor block nor thread changes a bit.
- */
-import { multiplyAdd } from './arithmetic.ts'
+/** Matrix products: blocks of k, blocks of rows, panels of columns, tiles of both. */
 import type { Code, Function, Local, Scope } from './assemble.ts'
 import type { Compilation } from './Compilation.ts'
 import {
@@ -11,273 +7,329 @@ import {
   call,
   count,
   i32,
-  i16x8,
-  i32x4,
   least,
   repeat,
   sum,
-  v128,
   when,
   zero,
 } from './instructions.ts'
-import { startConstants } from './constants.ts'
-import { outputRules } from './outputRules.ts'
-import { packing } from './packing.ts'
-import { blockRows, blockWords, type Kind, terms as termsOf, tileOf } from './panels.ts'
+import { type KernelSpec, microKernel } from './kernels.ts'
+import { packing, rowSumsFunction } from './packing.ts'
+import { blockRows, blockWords, type Kind, terms, tileOf, wordsOf } from './panels.ts'
 
-/** Bytes a thread needs for the left operand's block, and a tile of its own for the edges. */
+export type ProductSpec = {
+  readonly kind: Kind
+  /** Rows, columns and terms of each of so many products. */
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly batches: number
+  /** Where the left operand lies, and whether it is packed on the way. */
+  readonly left: Operand & { readonly isPacked: boolean }
+  /** The right operand: packed, or where it lies. */
+  readonly right: { readonly batch: number; readonly stepK: number | undefined }
+  /** Words from the scales of one product to those of the next. */
+  readonly scales: { readonly left: number; readonly right: number }
+}
+
+/** Bytes from line to line, from term to term, and from product to product. */
+export type Operand = {
+  readonly stepLine: number
+  readonly stepK: number
+  readonly batch: number
+}
+
+/** Bytes a thread needs: a tile for the edges, sums of rows, and a block of the left operand. */
 export function workBytes(compilation: Compilation, kind: Kind): number {
   const { rows, vectors } = tileOf(compilation, kind)
-  return tileBytes + (blockRows + rows) * (blockWords + 1) * 4 + vectors * 16
+  return tileBytes + sumsBytes + (blockRows + rows) * (blockWords + 1) * 4 + vectors * 16
 }
 
 const tileBytes = 4096
+const sumsBytes = blockRows * 4
 
 /**
- * A function (k, a, b, c, rowBytes, first, last) on panels of k words: c = (first ? 0 : c) + a b, by
- * the rules for an output when it is the last block.
+ * A function (a, b, c, scaleA, scaleB, work, begin, end, from, to): of the rows `begin` to `end` of all
+ * products the columns of panels `from` to `to`.
  */
-function microKernel(compilation: Compilation, kind: Kind, rows: number): Function {
-  const { vectors } = tileOf(compilation, kind)
-  const parameters = Array.from({ length: 7 }, () => 'i32' as const)
-  return compilation.module.once(`kernel ${kind} ${rows}`, () =>
-    compilation.module.define({ parameters }, (scope) =>
-      kernelBody(compilation, kind, { rows, vectors }, scope),
-    ),
-  )
-}
-
-function kernelBody(
-  compilation: Compilation,
-  kind: Kind,
-  { rows, vectors }: { rows: number; vectors: number },
-  { parameters, local }: Scope,
-): Code {
-  const [k, a, b, c, rowBytes, isFirst, isLast] = parameters as Locals7
-  const sums = Array.from({ length: rows }, () =>
-    Array.from({ length: vectors }, () => local('v128')),
-  )
-  const columns = Array.from({ length: vectors }, () => local('v128'))
-  const [left, at] = [local('v128'), local('i32')]
-  const fold = foldOf(compilation, kind)
-  const round = (unrolled: number): Code => [
-    columns.map((column, j) => column.set(v128.load(b.get, (unrolled * vectors + j) * 16))),
-    sums.map((row, i) => [
-      left.set(v128.load32Splat(a.get, (unrolled * rows + i) * 4)),
-      row.map((total, j) => total.set(fold(left.get, columns[j]!.get, total.get))),
-    ]),
-  ]
-  const forward = (rounds: number) => [
-    advance(a, i32.const(rounds * rows * 4)),
-    advance(b, i32.const(rounds * vectors * 16)),
-  ]
-  const eachRow = (visit: (row: readonly Local[]) => Code): Code => [
-    at.set(c.get),
-    sums.map((row) => [visit(row), advance(at, rowBytes.get)]),
-  ]
-  const begin: Code =
-    kind === 'i8'
-      ? [
-          sums.map((row, i) => row.map((total) => total.set(v128.load32Splat(a.get, i * 4)))),
-          advance(a, i32.const(rows * 4)),
-        ]
-      : []
-  const addStored = (total: Local, j: number) => {
-    const stored = v128.load(at.get, j * 16)
-    return total.set(kind === 'i8' ? i32x4.add(total.get, stored) : stored)
-  }
-  const constants = startConstants(local)
-  const { stored } = outputRules(constants)
-  const ruled = sums.map((row) => row.map((total) => total.set(stored(total))))
-  return [
-    begin,
-    when(
-      i32.eqz(isFirst.get),
-      eachRow((row) => row.map(addStored)),
-    ),
-    // Two rounds at once; the odd one first or last makes no difference to the order of k.
-    when(
-      i32.geU(k.get, i32.const(2)),
-      repeat(
-        [round(0), round(1), forward(2), advance(k, i32.const(-2))],
-        i32.geU(k.get, i32.const(2)),
-      ),
-    ),
-    when(k.get, round(0)),
-    kind === 'f32' ? when(isLast.get, [constants.prepare(), ruled]) : [],
-    eachRow((row) => row.map((total, j) => v128.store(at.get, total.get, j * 16))),
-  ]
-}
-
-type Locals7 = [Local, Local, Local, Local, Local, Local, Local]
-
-function foldOf({ module, fusion, kernels }: Compilation, kind: Kind) {
-  if (kind === 'f32') return multiplyAdd(module, fusion)
-  if (kind === 'i8' && kernels.dot === 'quads') return i32x4.relaxedDotI8x16I7x16Add
-  if (kind === 'i8')
-    return (a: Code, b: Code, total: Code) =>
-      i32x4.add(total, i32x4.extaddPairwiseI16x8(i16x8.relaxedDotI8x16I7x16(a, b)))
-  return (a: Code, b: Code, total: Code) => i32x4.add(total, i32x4.dotI16x8(a, b))
-}
-
-/**
- * A function (a, stepRow, stepK, b, c, n, k, begin, end, work): rows `begin` to `end` of c = a b. Steps
- * are bytes; b is packed; k counts terms; c has rows of n words. Integer sums are left as they are.
- */
-export function rowsFunction(compilation: Compilation, kind: Kind): Function {
+export function productFunction(compilation: Compilation, spec: ProductSpec): Function {
   const parameters = Array.from({ length: 10 }, () => 'i32' as const)
-  return compilation.module.once(`rows ${kind}`, () =>
-    compilation.module.define({ parameters }, (scope) => rowsBody(compilation, kind, scope)),
+  return compilation.module.once(`product ${JSON.stringify(spec)}`, () =>
+    compilation.module.define({ parameters }, (scope) => productBody(compilation, spec, scope)),
   )
 }
 
-function rowsBody(compilation: Compilation, kind: Kind, { parameters, local }: Scope): Code {
-  const [a, stepRow, stepK, b, c, n, k, begin, end, work] = parameters as [...Locals7, ...Locals3]
-  const { rows, vectors } = tileOf(compilation, kind)
-  const width = vectors * 4
-  const pack = packing(compilation, kind, 'left')
-  const terms = termsOf[kind]
-  const header = kind === 'i8' ? 1 : 0
-  const [words, block, length, isFirst, isLast] = five(local)
-  const [from, until, i, j, height] = five(local)
-  const [panel, panelBytes, panels, packed, target] = five(local)
-  const termsLeft = least(
-    i32.mul(length.get, i32.const(terms)),
-    i32.sub(k.get, i32.mul(block.get, i32.const(terms))),
-  )
-  /** A few rows after the other; what is packed of them follows what is packed of the rows before. */
-  const eachRows = (body: Code) => [
-    packed.set(i32.add(work.get, i32.const(tileBytes))),
-    count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
-      height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
-      body,
-      advance(packed, i32.mul(height.get, bytesOf(wordsWith(length, header)))),
-    ]),
+/** What the parts of a product share. */
+type At = Readonly<Record<Named, Local>> & {
+  readonly compilation: Compilation
+  readonly spec: ProductSpec
+  readonly local: Scope['local']
+}
+
+/** Operands and result of one product; then the panels, rows and words of k that it is at. */
+type Named =
+  | ('a' | 'b' | 'c' | 'scaleA' | 'scaleB' | 'work')
+  | ('fromPanel' | 'toPanel' | 'from' | 'until' | 'block' | 'length' | 'isFirst' | 'isLast')
+
+function productBody(compilation: Compilation, spec: ProductSpec, scope: Scope): Code {
+  const { parameters, local } = scope
+  const [a, b, c, scaleA, scaleB, work, begin, end, fromPanel, toPanel] =
+    parameters as readonly Local[] as Locals10
+  const { kind, m, n, k, left, right, scales } = spec
+  const [row, batch, first, last, from, until, block, length, isFirst, isLast] = Array.from(
+    { length: 10 },
+    () => local('i32'),
+  ) as Locals10
+  const own = [a, b, c, scaleA, scaleB].map(() => local('i32')) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
   ]
-  const packRows = eachRows(
+  const steps = [left.batch, right.batch, m * n * 4, scales.left * 4, scales.right * 4]
+  const at: At = {
+    compilation,
+    spec,
+    local,
+    work,
+    fromPanel,
+    toPanel,
+    from,
+    until,
+    block,
+    length,
+    isFirst,
+    isLast,
+    a: own[0],
+    b: own[1],
+    c: own[2],
+    scaleA: own[3],
+    scaleB: own[4],
+  }
+  const words = wordsOf(kind, k)
+  const rowsAtOnce = i32.const(blockRows - (blockRows % tileOf(compilation, kind).rows))
+  const one = count(block, { from: zero, to: i32.const(words), step: i32.const(blockWords) }, [
+    length.set(least(i32.sub(i32.const(words), block.get), i32.const(blockWords))),
+    isFirst.set(i32.eqz(block.get)),
+    isLast.set(i32.eq(i32.add(block.get, length.get), i32.const(words))),
+    count(from, { from: first.get, to: last.get, step: rowsAtOnce }, [
+      until.set(least(last.get, i32.add(from.get, rowsAtOnce))),
+      prepareLeft(at),
+      multiply(at),
+    ]),
+  ])
+  return count(row, { from: begin.get, to: end.get, step: i32.sub(last.get, first.get) }, [
+    batch.set(i32.divU(row.get, i32.const(m))),
+    first.set(i32.remU(row.get, i32.const(m))),
+    last.set(least(i32.const(m), i32.add(first.get, i32.sub(end.get, row.get)))),
+    [a, b, c, scaleA, scaleB].map((start, index) =>
+      own[index]!.set(i32.add(start.get, i32.mul(batch.get, i32.const(steps[index]!)))),
+    ),
+    one,
+  ])
+}
+
+type Locals10 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local]
+
+/** Words in front of what is packed of a few rows: the sums of `i8`. */
+const headerOf = (kind: Kind) => (kind === 'i8' ? 1 : 0)
+
+/** Where the left operand's row `i` begins, at the block of k. */
+function rowAt({ a, block, spec: { kind, left } }: At, i: Code): Code {
+  return sum(
+    a.get,
+    i32.mul(i, i32.const(left.stepLine)),
+    i32.mul(block.get, i32.const(terms[kind] * left.stepK)),
+  )
+}
+
+/** Where what is packed of rows from `i` on begins: their sums, then their words. */
+function packedAt({ work, from, length, spec: { kind } }: At, i: Code): Code {
+  const words = i32.mul(i32.sub(i, from.get), i32.add(length.get, i32.const(headerOf(kind))))
+  return sum(work.get, i32.const(tileBytes + sumsBytes), bytesOf(words))
+}
+
+function sumsAt({ work, from }: At, i: Code): Code {
+  return sum(work.get, i32.const(tileBytes), bytesOf(i32.sub(i, from.get)))
+}
+
+/** Packs a block of rows, or sums them where they are read as they lie. */
+function prepareLeft(at: At): Code {
+  const { compilation, spec, from, until, block, length, local } = at
+  const { kind, k, left } = spec
+  const { stepLine, stepK, isPacked } = left
+  const { rows } = tileOf(compilation, kind)
+  if (!isPacked)
+    return kind === 'i8'
+      ? call(
+          rowSumsFunction(compilation),
+          rowAt(at, from.get),
+          i32.const(stepLine),
+          i32.sub(until.get, from.get),
+          length.get,
+          sumsAt(at, from.get),
+        )
+      : []
+  const [i, height] = [local('i32'), local('i32')]
+  const termsLeft = least(
+    i32.mul(length.get, i32.const(terms[kind])),
+    i32.sub(i32.const(k), i32.mul(block.get, i32.const(terms[kind]))),
+  )
+  return count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
+    height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
     call(
-      pack,
-      sum(
-        a.get,
-        i32.mul(i.get, stepRow.get),
-        i32.mul(i32.mul(block.get, i32.const(terms)), stepK.get),
-      ),
-      stepRow.get,
-      stepK.get,
+      packing(compilation, kind, 'left'),
+      rowAt(at, i.get),
+      i32.const(stepLine),
+      i32.const(stepK),
       height.get,
       termsLeft,
-      packed.get,
+      packedAt(at, i.get),
       height.get,
     ),
-  )
-  const columns = { length, packed, panel, target, n, j, height, isFirst, isLast, work, local }
-  const multiplyRows = eachRows([
-    target.set(i32.add(c.get, bytesOf(i32.add(i32.mul(i.get, n.get), j.get)))),
-    tile(compilation, kind, columns),
   ])
-  const rowsAtOnce = i32.const(blockRows - (blockRows % rows))
+}
+
+/** Whole tiles of a block of rows panel by panel, then the rows that are left. */
+function multiply(at: At): Code {
+  const { compilation, spec, from, until, local } = at
+  const { rows } = tileOf(compilation, spec.kind)
+  const [full, left] = [local('i32'), local('i32')]
   return [
-    words.set(i32.divU(i32.add(k.get, i32.const(terms - 1)), i32.const(terms))),
-    panels.set(
-      i32.mul(i32.divU(i32.add(n.get, i32.const(width - 1)), i32.const(width)), i32.const(width)),
-    ),
-    count(block, { from: zero, to: words.get, step: i32.const(blockWords) }, [
-      length.set(least(i32.sub(words.get, block.get), i32.const(blockWords))),
-      isFirst.set(i32.eqz(block.get)),
-      isLast.set(i32.eq(i32.add(block.get, length.get), words.get)),
-      panelBytes.set(i32.mul(length.get, i32.const(width * 4))),
-      count(from, { from: begin.get, to: end.get, step: rowsAtOnce }, [
-        until.set(least(end.get, i32.add(from.get, rowsAtOnce))),
-        packRows,
-        panel.set(i32.add(b.get, bytesOf(i32.mul(panels.get, block.get)))),
-        count(j, { from: zero, to: n.get, step: i32.const(width) }, [
-          multiplyRows,
-          advance(panel, panelBytes.get),
-        ]),
-      ]),
-    ]),
-  ]
-}
-
-type Locals3 = [Local, Local, Local]
-type Locals5 = [Local, Local, Local, Local, Local]
-
-function five(local: Scope['local']): Locals5 {
-  return [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')]
-}
-
-function wordsWith(length: Local, header: number): Code {
-  return header === 0 ? length.get : i32.add(length.get, i32.const(header))
-}
-
-type TileAt = Readonly<
-  Record<
-    'length' | 'packed' | 'panel' | 'target' | 'n' | 'j' | 'height' | 'isFirst' | 'isLast' | 'work',
-    Local
-  >
-> & { readonly local: Scope['local'] }
-
-/** One tile: in place, or by way of a tile of the thread's own where columns are missing. */
-function tile(compilation: Compilation, kind: Kind, at: TileAt): Code {
-  const { rows, vectors } = tileOf(compilation, kind)
-  const { length, packed, panel, target, n, j, height, isFirst, isLast, work, local } = at
-  const width = vectors * 4
-  const [left, rowBytes, r] = [local('i32'), local('i32'), local('i32')]
-  const [here, there] = [local('i32'), local('i32')]
-  const kernel = (height: number, to: Local, bytes: Code) =>
-    call(
-      microKernel(compilation, kind, height),
-      length.get,
-      packed.get,
-      panel.get,
-      to.get,
-      bytes,
-      isFirst.get,
-      isLast.get,
-    )
-  const ofHeight = (to: Local, bytes: Code) => {
-    const heights = Array.from({ length: rows - 1 }, (_, index) => index + 1)
-    return heights.reduce<Code>(
-      (otherwise, each) =>
-        when(i32.eq(height.get, i32.const(each)), kernel(each, to, bytes), otherwise),
-      kernel(rows, to, bytes),
-    )
-  }
-  const copy = (from: Local, fromBytes: Code, to: Local, toBytes: Code) => [
-    here.set(from.get),
-    there.set(to.get),
-    count(r, { from: zero, to: height.get, step: i32.const(1) }, [
-      words(there, here, left, local),
-      advance(here, fromBytes),
-      advance(there, toBytes),
-    ]),
-  ]
-  return [
-    left.set(i32.sub(n.get, j.get)),
-    rowBytes.set(i32.shl(n.get, i32.const(2))),
-    when(
-      i32.geU(left.get, i32.const(width)),
+    left.set(i32.remU(i32.sub(until.get, from.get), i32.const(rows))),
+    full.set(i32.sub(until.get, left.get)),
+    sweep(at, { rows, begin: from, end: full }),
+    Array.from({ length: rows - 1 }, (_, index) => index + 1).map((height) =>
       when(
-        i32.eq(height.get, i32.const(rows)),
-        kernel(rows, target, rowBytes.get),
-        ofHeight(target, rowBytes.get),
+        i32.eq(left.get, i32.const(height)),
+        sweep(at, { rows: height, begin: full, end: until }),
       ),
-      [
-        when(i32.eqz(isFirst.get), copy(target, rowBytes.get, work, i32.const(width * 4))),
-        ofHeight(work, i32.const(width * 4)),
-        copy(work, i32.const(width * 4), target, rowBytes.get),
-      ],
     ),
   ]
 }
 
-/** Copies a few words. */
-function words(to: Local, from: Local, length: Local, local: Scope['local']): Code {
-  const i = local('i32')
-  const offset = i32.shl(i.get, i32.const(2))
-  return count(
-    i,
-    { from: zero, to: length.get, step: i32.const(1) },
-    i32.store(i32.add(to.get, offset), i32.load(i32.add(from.get, offset))),
+/** How many panels rows are multiplied with at once: few rows want more sums that do not wait for each other. */
+function panelsAtOnce(compilation: Compilation, kind: Kind, rows: number): number {
+  return Math.min(4, Math.floor(tileOf(compilation, kind).rows / rows))
+}
+
+type Sweep = { readonly rows: number; readonly begin: Local; readonly end: Local }
+
+/** Tiles of so many rows each, from `begin` to `end`, with all panels. */
+function sweep(at: At, { rows, begin, end }: Sweep): Code {
+  const { compilation, spec, fromPanel, toPanel, local } = at
+  const { kind, n } = spec
+  const width = tileOf(compilation, kind).vectors * 4
+  const whole = Math.floor(n / width)
+  const [panel, i, lastWhole] = [local('i32'), local('i32'), local('i32')]
+  const atOnce = panelsAtOnce(compilation, kind, rows)
+  const group = (panels: number, body: Code): Code => {
+    const fits = i32.leU(i32.add(panel.get, i32.const(panels)), lastWhole.get)
+    return when(fits, repeat([body, advance(panel, i32.const(panels))], fits))
+  }
+  const tiles = (panels: number): Code =>
+    count(
+      i,
+      { from: begin.get, to: end.get, step: i32.const(rows) },
+      inPlace(at, { rows, panels, panel, i }),
+    )
+  return when(i32.ltU(begin.get, end.get), [
+    panel.set(fromPanel.get),
+    lastWhole.set(least(toPanel.get, i32.const(whole))),
+    atOnce > 1 ? group(atOnce, tiles(atOnce)) : [],
+    group(1, tiles(1)),
+    n % width === 0
+      ? []
+      : when(
+          i32.ltU(panel.get, toPanel.get),
+          count(
+            i,
+            { from: begin.get, to: end.get, step: i32.const(rows) },
+            atEdge(at, { rows, panel, i }),
+          ),
+        ),
+  ])
+}
+
+type Place = { readonly rows: number; readonly panel: Local; readonly i: Local }
+
+/** Where the element in row `i` and the first column of a panel stands. */
+function targetAt({ c, spec, compilation }: At, { panel, i }: Place): Code {
+  const width = tileOf(compilation, spec.kind).vectors * 4
+  const columns = i32.mul(panel.get, i32.const(width))
+  return i32.add(c.get, bytesOf(i32.add(i32.mul(i.get, i32.const(spec.n)), columns)))
+}
+
+function inPlace(at: At, place: Place & { readonly panels: number }): Code {
+  return kernel(at, place, { target: targetAt(at, place), rowBytes: at.spec.n * 4 })
+}
+
+/** By way of a tile of the thread's own, since columns are missing. */
+function atEdge(at: At, place: Place): Code {
+  const { compilation, spec, work, isFirst, local } = at
+  const width = tileOf(compilation, spec.kind).vectors * 4
+  const columns = spec.n % width
+  const [row, here, there] = [local('i32'), local('i32'), local('i32')]
+  const target = targetAt(at, place)
+  const copy = (isBack: boolean) => [
+    here.set(work.get),
+    there.set(target),
+    count(row, { from: zero, to: i32.const(place.rows), step: i32.const(1) }, [
+      Array.from({ length: columns }, (_, column) =>
+        isBack
+          ? i32.store(there.get, i32.load(here.get, column * 4), column * 4)
+          : i32.store(here.get, i32.load(there.get, column * 4), column * 4),
+      ),
+      advance(here, i32.const(width * 4)),
+      advance(there, i32.const(spec.n * 4)),
+    ]),
+  ]
+  return [
+    when(i32.eqz(isFirst.get), copy(false)),
+    kernel(at, { ...place, panels: 1 }, { target: work.get, rowBytes: width * 4 }),
+    copy(true),
+  ]
+}
+
+function kernel(
+  at: At,
+  { rows, panels, panel, i }: Place & { readonly panels: number },
+  { target, rowBytes }: { readonly target: Code; readonly rowBytes: number },
+): Code {
+  const { compilation, spec, b, block, length, isFirst, isLast, scaleA, scaleB } = at
+  const { kind, n, left, right } = spec
+  const width = tileOf(compilation, kind).vectors * 4
+  const panelBytes = i32.mul(length.get, i32.const(width * 4))
+  const allPanels = Math.ceil(n / width) * width * 4
+  const isPacked = right.stepK === undefined
+  const kernelSpec: KernelSpec = {
+    kind,
+    rows,
+    panels,
+    right: right.stepK,
+    left: left.isPacked ? undefined : { stepLine: left.stepLine, stepK: left.stepK },
+  }
+  return call(
+    microKernel(compilation, kernelSpec),
+    length.get,
+    left.isPacked
+      ? i32.add(packedAt(at, i.get), i32.const(headerOf(kind) * rows * 4))
+      : rowAt(at, i.get),
+    isPacked
+      ? sum(b.get, i32.mul(block.get, i32.const(allPanels)), i32.mul(panel.get, panelBytes))
+      : sum(
+          b.get,
+          i32.mul(block.get, i32.const(right.stepK)),
+          i32.mul(panel.get, i32.const(width * 4)),
+        ),
+    panelBytes,
+    target,
+    i32.const(rowBytes),
+    isFirst.get,
+    isLast.get,
+    left.isPacked ? packedAt(at, i.get) : sumsAt(at, i.get),
+    i32.add(scaleA.get, bytesOf(i.get)),
+    i32.add(scaleB.get, i32.mul(panel.get, i32.const(width * 4))),
   )
 }

@@ -12,6 +12,7 @@ import {
   count,
   i32,
   i32x4,
+  i64,
   i16x8,
   i8x16,
   least,
@@ -43,7 +44,7 @@ export function packing(compilation: Compilation, kind: Kind, side: 'left' | 'ri
       if (kind === 'f32') return [floats(at), padding(at, 1)]
       const words = integers(compilation, kind, at)
       if (kind === 'i16' || side === 'right') return [words, padding(at, termsOf[kind])]
-      return [advance(at.to, bytesOf(at.width.get)), words, rowSums(at)]
+      return [advance(at.to, bytesOf(at.width.get)), words, panelSums(compilation, at)]
     }),
   )
 }
@@ -85,13 +86,21 @@ function floats(panel: Panel): Code {
   const eachTerm = (copy: Code) =>
     count(k, { from: zero, to: terms.get, step: one }, [copy, forward])
   const hasFour = i32.leU(i32.add(line.get, i32.const(4)), lines.get)
+  const hasTwo = i32.leU(i32.add(line.get, i32.const(2)), lines.get)
   const byFour = (copy: Code) =>
     when(hasFour, repeat([begin, copy, advance(line, i32.const(4))], hasFour))
   return [
     line.set(zero),
     when(
       i32.eq(stepLine.get, i32.const(4)),
-      byFour(eachTerm(v128.store(target.get, v128.load(from.get)))),
+      [
+        byFour(eachTerm(v128.store(target.get, v128.load(from.get)))),
+        when(hasTwo, [
+          begin,
+          eachTerm(i64.store(target.get, i64.load(from.get))),
+          advance(line, i32.const(2)),
+        ]),
+      ],
       when(i32.eq(stepK.get, i32.const(4)), byFour(turned(panel, { k, from, target }))),
     ),
     count(line, { from: line.get, to: lines.get, step: one }, [
@@ -280,31 +289,85 @@ function wordFunction({ module }: Compilation, kind: 'i16' | 'i8'): Function {
   )
 }
 
-/** In front of the panel, whose words begin at `to`: -64 times the sum of each line. */
-function rowSums({ lines, terms, to, width, local }: Panel): Code {
+/** Adds the sum of each word's four i8 to a total. */
+function addBytes({ kernels }: Compilation, total: Code, words: Code): Code {
+  const ones = v128.splat(0x0101_0101)
+  return kernels.dot === 'quads'
+    ? i32x4.relaxedDotI8x16I7x16Add(words, ones, total)
+    : i32x4.add(total, i32x4.extaddPairwiseI16x8(i16x8.relaxedDotI8x16I7x16(words, ones)))
+}
+
+/** In front of the panel, whose words begin at `to`: -64 times the sum of each line, four lines at once. */
+function panelSums(compilation: Compilation, { lines, terms, to, width, local }: Panel): Code {
   const [line, at, left, total] = [local('i32'), local('i32'), local('i32'), local('v128')]
-  return count(line, { from: zero, to: lines.get, step: one }, [
+  const header = i32.sub(i32.add(to.get, bytesOf(line.get)), bytesOf(width.get))
+  const lane = (index: number) => v128.store32(index, header, total.get, index * 4)
+  return count(line, { from: zero, to: lines.get, step: i32.const(4) }, [
     at.set(i32.add(to.get, bytesOf(line.get))),
     total.set(v128.splat(0)),
     left.set(i32.divU(i32.add(terms.get, i32.const(3)), i32.const(4))),
     repeat(
       [
-        total.set(
-          i32x4.relaxedDotI8x16I7x16Add(
-            v128.load32Splat(at.get),
-            v128.splat(0x0101_0101),
-            total.get,
-          ),
-        ),
+        total.set(addBytes(compilation, total.get, v128.load(at.get))),
         advance(at, bytesOf(width.get)),
       ],
       left.tee(i32.sub(left.get, one)),
     ),
-    i32.store(
-      i32.sub(i32.add(to.get, bytesOf(line.get)), bytesOf(width.get)),
-      i32.mul(i32x4.extract(total.get, 0), i32.const(-offset)),
+    total.set(i32x4.mul(total.get, i32x4.splat(i32.const(-offset)))),
+    [0, 1, 2, 3].map((index) =>
+      when(i32.gtU(i32.sub(lines.get, line.get), i32.const(index)), lane(index)),
     ),
   ])
+}
+
+/** A function (source, stepLine, rows, words, to): -64 times the sum of each row's i8, whose words lie side by side. */
+export function rowSumsFunction(compilation: Compilation): Function {
+  const parameters = Array.from({ length: 5 }, () => 'i32' as const)
+  return compilation.module.once('row sums', () =>
+    compilation.module.define({ parameters }, ({ parameters: given, local }) => {
+      const [source, stepLine, rows, words, to] = given as readonly Local[] as Locals5
+      const [row, at, left, total] = [local('i32'), local('i32'), local('i32'), local('v128')]
+      const add = (loaded: Code) => total.set(addBytes(compilation, total.get, loaded))
+      const hasFour = i32.geU(left.get, i32.const(4))
+      const folded = [2, 1].map((half) =>
+        total.set(
+          i32x4.add(
+            total.get,
+            v128.shuffle(
+              total.get,
+              total.get,
+              Array.from({ length: 16 }, (_, byte) => (byte + half * 4) % 16),
+            ),
+          ),
+        ),
+      )
+      return count(row, { from: zero, to: rows.get, step: one }, [
+        at.set(source.get),
+        left.set(words.get),
+        total.set(v128.splat(0)),
+        when(
+          hasFour,
+          repeat(
+            [add(v128.load(at.get)), advance(at, i32.const(16)), advance(left, i32.const(-4))],
+            hasFour,
+          ),
+        ),
+        when(
+          left.get,
+          repeat(
+            [add(v128.load32Zero(at.get)), advance(at, i32.const(4))],
+            left.tee(i32.sub(left.get, one)),
+          ),
+        ),
+        folded,
+        i32.store(
+          i32.add(to.get, bytesOf(row.get)),
+          i32.mul(i32x4.extract(total.get, 0), i32.const(-offset)),
+        ),
+        advance(source, stepLine.get),
+      ])
+    }),
+  )
 }
 
 /**

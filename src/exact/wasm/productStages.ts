@@ -1,12 +1,11 @@
 /** Matrix products: the right operand is packed by all threads, then each computes its rows. */
 import type { Node } from '../Graph.ts'
-import { count as elements } from '../Tensor.ts'
-import type { Code } from './assemble.ts'
+import { byteLength, count as elements } from '../Tensor.ts'
 import type { Compilation } from './Compilation.ts'
 import { call, i32, when } from './instructions.ts'
 import { panelsFunction } from './packing.ts'
 import { type Kind, tileOf, wordsOf } from './panels.ts'
-import { productFunction, scaleFunction } from './products.ts'
+import { type Operand, productFunction, type ProductSpec } from './matmul.ts'
 import type { Access, Stage } from './Stage.ts'
 import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './places.ts'
 
@@ -22,49 +21,39 @@ type Layout = {
   readonly b: Operand
 }
 
-type Operand = {
-  /** From one row of a, or column of b, to the next. */
-  readonly stepLine: number
-  readonly stepK: number
-  readonly batch: number
-}
-
 export function productStages(
   compilation: Compilation,
   op: Product,
   { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
 ): readonly Stage[] {
-  const [a, b, scaleA, scaleB] = inputs as readonly Placed[] as [Placed, Placed, Placed, Placed]
+  const [a, b, ...scales] = inputs as readonly Placed[] as [Placed, Placed, ...Placed[]]
   const layout = layoutOf(op, a, b, out)
-  if (op.kind === 'contract') {
-    const packed = packStages(compilation, ['f32'], { b, layout, rooms })
-    return [...packed.stages, rowsStage(compilation, 'f32', { a, out, layout, packed, rooms })]
-  }
-  const kinds: readonly Kind[] = compilation.kernels.dot !== 'i16' ? ['i8', 'i16'] : ['i16']
-  const packed = packStages(compilation, kinds, { b, layout, rooms })
-  const kindsOfRows = kinds.map((kind) =>
-    rowsStage(compilation, kind, { a, out, layout, packed, rooms }),
-  )
-  const scale = scaleFunction(compilation)
-  const batchA = scaleA.shape.length > 1 ? layout.m : 0
-  const batchB = scaleB.shape.length > 1 ? layout.n : 0
-  // Several batches of a made one have their scales one after the other, too.
-  const [rows] = kindsOfRows as [Stage]
-  const scales = numbers(out.at, scaleA.at, scaleB.at, layout.n, layout.m, batchA, batchB)
-  return [
-    ...packed.stages,
-    {
-      ...rows,
-      run: (begin, end, thread) => [
-        eitherKind(
-          packed,
-          kindsOfRows.map(({ run }) => run(begin, end, thread)),
-        ),
-        call(scale, ...scales, begin, end),
-      ],
-      accesses: [...rows.accesses, access('read', scaleA), access('read', scaleB)],
-    },
-  ]
+  const given = { a, b, scales, out, layout, rooms }
+  if (op.kind === 'contract' && isReadInPlace(compilation, op, { b, layout }))
+    return [rowsStage(compilation, 'f32', given)]
+  const kinds = kindsOf(compilation, op)
+  const packed = packStages(compilation, kinds, given)
+  const products = kinds.map((kind) => rowsStage(compilation, kind, { ...given, packed }))
+  const [narrow, wide] = products as [Stage, Stage | undefined]
+  if (!wide) return [...packed.stages, narrow]
+  // The kernel for seven-bit integers, or the other one when the flag says that some were out of range.
+  const run: Stage['run'] = (begin, end, thread) =>
+    when(
+      i32.load(i32.const(packed.flagAt)),
+      wide.run(begin, end, thread),
+      narrow.run(begin, end, thread),
+    )
+  return [...packed.stages, { ...narrow, run }]
+}
+
+/** Whether packing the right operand would take longer than the product of so few rows with it. */
+function isReadInPlace(
+  compilation: Compilation,
+  { transposeB }: Product,
+  { b, layout }: { b: Placed; layout: Layout },
+): boolean {
+  const rows = layout.b.batch === 0 ? layout.m * layout.batches : layout.m
+  return b.constant === undefined && !transposeB && rows <= tileOf(compilation, 'f32').rows
 }
 
 /** Where all rows of a lie evenly and b is the same for all, many products are one. */
@@ -100,7 +89,9 @@ export function panelBytes(
   inputs: readonly Placed[],
   out: Placed,
 ): number {
-  const layout = layoutOf(op, inputs[0]!, inputs[1]!, out)
+  const [a, b] = inputs as [Placed, Placed]
+  const layout = layoutOf(op, a, b, out)
+  if (op.kind === 'contract' && isReadInPlace(compilation, op, { b, layout })) return 0
   return Math.max(
     ...kindsOf(compilation, op).map((kind) => bytesOfPanels(compilation, kind, layout)),
   )
@@ -193,36 +184,71 @@ function flagAccess(kind: Kind, { flagAt }: Omit<Packed, 'stages'>): readonly Ac
   return [{ kind: kind === 'i8' ? 'write' : 'read', start: flagAt, bytes: 4 }]
 }
 
-/** The kernel for seven-bit integers, or the other one when the flag says that some were out of range. */
-function eitherKind({ flagAt }: Packed, [narrow, wide]: readonly Code[]): Code {
-  return wide ? when(i32.load(i32.const(flagAt)), wide, narrow!) : narrow!
-}
-
-function rowsStage(
-  compilation: Compilation,
-  kind: Kind,
-  given: { a: Placed; out: Placed; layout: Layout; packed: Packed; rooms: Rooms },
-): Stage {
-  const { a, out, layout, packed, rooms } = given
-  const { m, n, k, batches } = layout
-  const units = m * batches
-  const run = productFunction(compilation, kind)
-  const perThread = shareRows(compilation, units, units * n * k)
-  const batchB = packedBatches(layout) > 1 ? batchBytes(compilation, kind, layout) : 0
-  const { stepLine, stepK, batch } = layout.a
-  const operands = numbers(a.at, stepLine, stepK, batch, packed.at, batchB, out.at, n, k, m)
-  const own =
-    layout.a.stepLine === k * (a.dtype === 'i8' ? 1 : 4) ? perThread * layout.a.stepLine : undefined
+function rowsStage(compilation: Compilation, kind: Kind, given: Given): Stage {
+  const { a, b, out, scales, layout, packed, rooms } = given
+  const { m, n, batches } = layout
+  const [scaleA, scaleB] = scales
+  const width = tileOf(compilation, kind).vectors * 4
+  const panels = Math.ceil(n / width)
+  const run = productFunction(compilation, specOf(compilation, kind, given))
+  const addresses = numbers(a.at, packed?.at ?? b.at, out.at, scaleA?.at ?? 0, scaleB?.at ?? 0)
+  const work = m * batches * n * layout.k
+  const isByRows = m * batches >= tileOf(compilation, kind).rows * compilation.threads
+  const units = isByRows ? m * batches : panels
+  const perThread = isByRows
+    ? shareRows(compilation, units, work)
+    : share(compilation, { units, work })
+  const ownA = layout.a.stepLine * perThread
+  const isOwnA = isByRows && ownA * m === (perThread * byteLength(a)) / batches
   return {
     what: kind === 'f32' ? 'contract' : 'contract-i8',
     units,
     perThread,
-    run: (begin, end, thread) => call(run, ...operands, workOf(rooms, thread), begin, end),
+    run: (begin, end, thread) => {
+      const room = workOf(rooms, thread)
+      const rows = isByRows ? [begin, end] : numbers(0, m * batches)
+      const columns = isByRows ? numbers(0, panels) : [begin, end]
+      return call(run, ...addresses, room, ...rows, ...columns)
+    },
     accesses: [
-      access('write', out, perThread * n * 4),
-      access('read', a, a.shape.length > 2 || batches === 1 ? own : undefined),
-      ...panelAccess('read', packed),
-      ...flagAccess('i16', packed),
+      access('write', out, isByRows ? perThread * n * 4 : undefined),
+      access('read', a, isOwnA ? ownA : undefined),
+      ...(packed ? panelAccess('read', packed) : [access('read', b)]),
+      ...(packed ? flagAccess('i16', packed) : []),
+      ...scales.map((scale) => access('read', scale)),
     ],
   }
+}
+
+function specOf(compilation: Compilation, kind: Kind, given: Given): ProductSpec {
+  const { layout, scales, packed } = given
+  const { m, n, k, batches, a, b } = layout
+  const [scaleA, scaleB] = scales
+  // Words of whole rows are read as they lie; of other integers, and the other way round, panels are made.
+  const lies = kind === 'f32' ? a.stepK === 4 : kind === 'i8' && a.stepK === 1 && k % 4 === 0
+  const rightBatch = packedBatches(layout) > 1 ? batchBytes(compilation, kind, layout) : 0
+  return {
+    kind,
+    m,
+    n,
+    k,
+    batches,
+    left: { ...a, isPacked: !lies },
+    right: packed ? { batch: rightBatch, stepK: undefined } : { batch: b.batch, stepK: b.stepK },
+    scales: {
+      left: scaleA && scaleA.shape.length > 1 ? m : 0,
+      right: scaleB && scaleB.shape.length > 1 ? n : 0,
+    },
+  }
+}
+
+type Given = {
+  readonly a: Placed
+  readonly b: Placed
+  /** Of the rows of a and of the columns of b, when they are integers. */
+  readonly scales: readonly Placed[]
+  readonly out: Placed
+  readonly layout: Layout
+  readonly packed?: Packed | undefined
+  readonly rooms: Rooms
 }
