@@ -6,6 +6,7 @@ import { startWasm } from '../../src/exact/wasm/startWasm.ts'
 import type { Part } from '../exact.ts'
 import { median } from '../interleave.ts'
 import { table } from '../table.ts'
+import { memoryNeed } from './memoryNeed.ts'
 import { length, type ModelName, modelOf, rowsOf, seed, trainingGraphOf } from './models.ts'
 import { trainingText } from './models.ts'
 
@@ -15,7 +16,10 @@ export const shares: Part = async ({ say }) => {
   const rows: string[][] = []
   for (const model of ['1m', 'd256', '15m'] as const)
     for (const profile of ['f32', 'i8'] as const) {
-      const { products, commitment, commitMs, stepMs, kinds } = await measure(model, profile)
+      const { products, commitment, commitMs, stepMs, kinds, memory } = await measure(
+        model,
+        profile,
+      )
       const others = [...kinds].toSorted(([, a], [, b]) => b - a).slice(0, 4)
       rows.push([
         `${model} ${profile}`,
@@ -23,18 +27,32 @@ export const shares: Part = async ({ say }) => {
         percent(commitment),
         stepMs.toFixed(0),
         commitMs.toFixed(0),
+        `${(memory.bytes / 2 ** 20).toFixed(0)} (${memory.ratio.toFixed(2)})`,
         others.map(([kind, share]) => `${kind} ${percent(share)}`).join(', '),
       ])
       figures[`matmul share ${model} ${profile}`] = products
       figures[`commitment share ${model} ${profile}`] = commitment
+      figures[`memory ratio ${model} ${profile}`] = memory.ratio
     }
-  const head = ['model', 'products %', 'commitment %', 'step ms', 'commitment ms', 'the rest of it']
+  const head = [
+    'model',
+    'products %',
+    'commitment %',
+    'step ms',
+    'commitment ms',
+    'MiB',
+    'the rest of it',
+  ]
   say(table(head, rows))
-  say('\none thread; the commitment in percent of step and commitment together')
+  say(
+    '\none thread; the commitment in percent of step and commitment together; memory, and how often it' +
+      ' holds the state and the live values of the f32 graph',
+  )
   return {
     ...figures,
     matmulShare: figures['matmul share d256 f32']!,
     commitShare: figures['commitment share d256 f32']!,
+    memoryRatio: figures['memory ratio 1m f32']!,
   }
 }
 
@@ -72,7 +90,15 @@ async function measure(name: ModelName, profile: Profile) {
     if (!isProduct(what)) kinds.set(what, (kinds.get(what) ?? 0) + ms / total)
   const [stepMs, commitMs] = [median(steps), median(commitments)]
   const rest = [...kinds.values()].reduce((sum, share) => sum + share, 0)
-  return { products: 1 - rest, commitment: commitMs / (stepMs + commitMs), stepMs, commitMs, kinds }
+  const { state, alive } = memoryNeed(trainingGraphOf(name, modelOf(name)))
+  return {
+    products: 1 - rest,
+    commitment: commitMs / (stepMs + commitMs),
+    stepMs,
+    commitMs,
+    kinds,
+    memory: { bytes: executable.memoryBytes, ratio: executable.memoryBytes / (state + alive) },
+  }
 }
 
 function percent(share: number): string {

@@ -12,6 +12,7 @@ const targets: readonly (readonly [name: string, bound: 'least' | 'most', value:
   ['step15mRatioToOrtNative', 'most', 1.3],
   ['matmulShare', 'least', 0.7],
   ['commitShare', 'most', 0.08],
+  ['memoryRatio', 'most', 1.5],
   ['decodeRatioToLlamaCpp', 'least', 0.5],
 ]
 
