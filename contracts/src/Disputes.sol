@@ -31,8 +31,8 @@ import {PackedDispute, PackedDisputeLibrary} from "./libraries/PackedDispute.sol
 /// clock running. `DisputeRules` says where a move leads and whether a proof proves anything. What decides a dispute
 /// calls nothing else: the registry is asked for the stake afterwards, by `slash`, and tokens leave by `withdraw`.
 ///
-/// Always: free + reserved + burned = tokens held (but for tokens sent here by mistake). There is no owner, no upgrade
-/// and no pause, and nothing loops over what others own.
+/// Always: free + reserved + what of rejected claims is still to be burned = tokens held (but for tokens sent here by
+/// mistake). There is no owner, no upgrade and no pause, and nothing loops over what others own.
 contract Disputes is IDisputes, IERC5267, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using ExactTransfer for IERC20;
@@ -95,9 +95,6 @@ contract Disputes is IDisputes, IERC5267, ReentrancyGuardTransient {
 
     /// @inheritdoc IDisputes
     uint256 public immutable withdrawalDelay;
-
-    /// @inheritdoc IDisputes
-    uint256 public burned;
 
     /// @inheritdoc IDisputes
     mapping(address account => Credit) public credits;
@@ -464,11 +461,12 @@ contract Disputes is IDisputes, IERC5267, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IDisputes
-    function burn() external nonReentrant {
-        uint256 amount = burned;
-        if (amount == 0) revert NothingToBurn();
-        burned = 0;
-        emit Burned(amount);
+    function burn(bytes32 claim) external nonReentrant {
+        PackedClaim packed = _claims[claim].packed;
+        uint256 amount = packed.bond() / BURNED;
+        if (packed.state() != ClaimState.Rejected || packed.isBurned() || amount == 0) revert NothingToBurn(claim);
+        _claims[claim].packed = packed.burned();
+        emit Burned(claim, amount);
         usd.safeTransfer(NOBODY, amount);
     }
 
@@ -520,10 +518,8 @@ contract Disputes is IDisputes, IERC5267, ReentrancyGuardTransient {
             credits[claim.claimant()].free += bond;
         } else {
             _claims[key.claim].packed = claim.withState(ClaimState.Rejected);
-            uint128 lost = bond / uint128(BURNED);
-            burned += lost;
             credits[claim.claimant()].reserved -= bond;
-            _unreserve(key.challenger, bond, 2 * bond - lost);
+            _unreserve(key.challenger, bond, 2 * bond - bond / uint128(BURNED));
         }
         emit Ended(id, key.claim, state, by);
     }

@@ -6,6 +6,7 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IERC3009} from "../src/interfaces/IERC3009.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 
@@ -30,3 +31,8 @@ interface DeployedVault is IVault, IERC5267 {
 }
 
 interface DeployedRegistry is IProviderRegistry, IERC165 {}
+
+interface DeployedDisputes is IDisputes, IERC5267 {
+    function BURNED() external view returns (uint256);
+    function NOBODY() external view returns (address);
+}

@@ -154,7 +154,7 @@ interface IDisputes {
     event Released(bytes32 indexed claim, uint256 bond);
     /// @notice The registry took stake of the loser, now credit of the winner.
     event Slashed(bytes32 indexed dispute, address indexed claimant, address indexed winner, uint256 amount);
-    event Burned(uint256 amount);
+    event Burned(bytes32 indexed claim, uint256 amount);
 
     error ZeroAmount();
     error ZeroAddress();
@@ -197,10 +197,12 @@ interface IDisputes {
     error NotCommitted(bytes32 given, bytes32 expected);
     /// @notice A graph of a sort that no claim may have.
     error UnknownGraph(uint256 stateCount, uint256 batchCount, uint256 opCount);
+    /// @notice The value is no batch of tokens.
+    error NotDrawn(uint256 kind);
     /// @notice What was opened agrees with what the claimant showed.
     error NothingProven();
     error NothingToSlash(bytes32 dispute);
-    error NothingToBurn();
+    error NothingToBurn(bytes32 claim);
 
     /// @notice The vault of the network, which all its signatures name.
     function vault() external view returns (address);
@@ -213,9 +215,6 @@ interface IDisputes {
 
     /// @notice How long credit waits between `requestWithdrawal` and `withdraw`; longer than `challengeWindow`.
     function withdrawalDelay() external view returns (uint256);
-
-    /// @notice Lost bonds that nobody gets, still to be sent away by `burn`.
-    function burned() external view returns (uint256);
 
     /// @notice An account's money: `free` includes `withdrawing`, of which less may be left when it is taken.
     function credits(address account)
@@ -404,6 +403,6 @@ interface IDisputes {
     /// all there is if that is less, for the winner's credit. Once a dispute. Anyone.
     function slash(Claim calldata claim, address challenger) external;
 
-    /// @notice Sends the tokens that nobody gets to where nobody has a key. Anyone.
-    function burn() external;
+    /// @notice Sends the part of a rejected claim's bond that nobody gets to where nobody has a key. Once a claim. Anyone.
+    function burn(bytes32 claim) external;
 }

@@ -13,10 +13,6 @@ library DisputeProofs {
     using OpLeaf for bytes;
     using DisputePosition for IDisputes.Position;
 
-    uint256 private constant TOKENS_AXES = 2;
-    /// @dev The hash of the name of the only batch slot there may be.
-    bytes32 private constant TOKENS = sha256("tokens");
-
     /// @notice A read is not what stands in the tensor that it comes from.
     function proveRead(
         IDisputes.Position memory p,
@@ -46,8 +42,7 @@ library DisputeProofs {
         if (given == keccak256(opening.leaf[start:start + size])) revert IDisputes.NothingProven();
     }
 
-    /// @notice A token is not the byte that was drawn from the data; or the batch slot or the data is not of a sort
-    /// that anything can be drawn from.
+    /// @notice A token is not the byte that was drawn from the data, or the data is shorter than a row.
     function proveDraw(
         IDisputes.Position memory p,
         IDisputes.Claim calldata claim,
@@ -57,15 +52,13 @@ library DisputeProofs {
         IExactJudge judge
     ) internal view {
         _checkSegment(p, opLeaf, shown);
-        if (opLeaf.kind() != OpLeaf.BATCH) revert IDisputes.NothingProven();
-        bool isTokens = opLeaf.dtype() == OpLeaf.U32 && opLeaf.axes() == TOKENS_AXES
-            && bytes32(opLeaf.attribute(0)) == TOKENS;
-        if (!isTokens) return;
+        bool isTokens = opLeaf.kind() == OpLeaf.BATCH && opLeaf.dtype() == OpLeaf.U32 && opLeaf.axes() == 2;
+        if (!isTokens) revert IDisputes.NotDrawn(opLeaf.kind());
+        _checkWithin(1, shown.length);
         bytes32 root = sha256(abi.encode(opening.byteLength, opening.bytesRoot));
         if (root != claim.data) revert IDisputes.NotCommitted(root, claim.data);
         (uint256 rowLength, uint256 element) = (opLeaf.size(1), p.element);
         if (opening.byteLength < rowLength) return;
-        _checkWithin(1, shown.length);
         uint256 place = judge.beginning(
             claim.seed0,
             claim.seed1,

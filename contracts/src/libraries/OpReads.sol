@@ -159,16 +159,16 @@ library OpReads {
         uint256 axes = op.axes();
         uint256[6] memory steps;
         uint256 step = 1;
-        for (uint256 axis = axes; axis-- > 0;) {
-            steps[axis] = step;
-            step *= op.sizeOf(0, axis);
+        for (uint256 axis = axes; axis > 0; --axis) {
+            steps[axis - 1] = step;
+            step *= op.sizeOf(0, axis - 1);
         }
-        for (uint256 axis = axes; axis-- > 0;) {
-            uint256 place = element % op.size(axis);
-            element /= op.size(axis);
-            index += kind == OpLeaf.SLICE
-                ? (place + op.attribute(axis)) * steps[axis]
-                : place * steps[op.attribute(axis)];
+        for (uint256 axis = axes; axis > 0; --axis) {
+            uint256 size = op.size(axis - 1);
+            uint256 attribute = op.attribute(axis - 1);
+            uint256 place = element % size;
+            element /= size;
+            index += kind == OpLeaf.SLICE ? (place + attribute) * steps[axis - 1] : place * steps[attribute];
         }
     }
 
@@ -176,9 +176,9 @@ library OpReads {
     function _broadcast(bytes calldata op, uint256 element, uint256 input) private pure returns (uint256 index) {
         uint256 skipped = op.axes() - op.axesOf(input);
         uint256 step = 1;
-        for (uint256 axis = op.axesOf(input); axis-- > 0;) {
-            uint256 whole = op.size(skipped + axis);
-            uint256 size = op.sizeOf(input, axis);
+        for (uint256 axis = op.axesOf(input); axis > 0; --axis) {
+            uint256 whole = op.size(skipped + axis - 1);
+            uint256 size = op.sizeOf(input, axis - 1);
             if (size > 1) index += element % whole * step;
             element /= whole;
             step *= size;

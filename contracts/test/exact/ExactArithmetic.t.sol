@@ -145,7 +145,7 @@ contract ExactArithmeticTest is JudgeBase {
     }
 
     /// @dev The program of e^x, of which more constants than 17 only move the registers of the instructions.
-    function exponential(uint256 constants) internal pure returns (bytes memory program) {
+    function exponential(uint256 constants) public pure returns (bytes memory program) {
         program = abi.encode(1, constants, 24, 1 + constants + 23);
         program = bytes.concat(program, EXP_CONSTANTS, new bytes(28));
         bytes memory code = EXP_CODE;
