@@ -138,9 +138,12 @@ function maskedSoftmax(graph: Graph, node: Node): number | undefined {
   if (!is(powers, Elementwise.where)) return undefined
   const exponential = nodeOf(powers.inputs[1])
   if (!is(exponential, Elementwise.expOfDifference)) return undefined
-  const visible = nodeOf(exponential.inputs[0])
-  const isMasked = is(visible, Elementwise.where) && visible.inputs[0] === powers.inputs[0]
-  return isMasked ? exponential.inputs[0] : undefined
+  const largest = nodeOf(exponential.inputs[1])
+  if (largest?.op.kind !== 'reduce' || largest.op.of !== 'max') return undefined
+  const visible = nodeOf(largest.inputs[0])
+  if (!is(visible, Elementwise.where)) return undefined
+  const isMasked = visible.inputs[0] === powers.inputs[0]
+  return isMasked && visible.inputs[1] === exponential.inputs[0] ? largest.inputs[0] : undefined
 }
 
 /** The bytes of every value that depends on no slot and is read by one that does. */
