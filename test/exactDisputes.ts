@@ -202,6 +202,14 @@ export type Played = {
   readonly last: Move.Move | undefined
   readonly moves: readonly Move.Move[]
   readonly refusals: readonly string[]
+  /** All moves that were tried, with what came of them. */
+  readonly tried: readonly Tried[]
+}
+
+export type Tried = {
+  readonly position: Position.Position
+  readonly move: Move.Move
+  readonly outcome: Game.Outcome | MoveError
 }
 
 /** Plays a dispute to its end. Who stalls, or is refused five times in a row, has lost. */
@@ -211,11 +219,12 @@ export async function playOut(
 ): Promise<Played> {
   const moves: Move.Move[] = []
   const refusals: string[] = []
+  const tried: Tried[] = []
   let position = Position.first(claim)
   const shown: Move.Move[] = []
   for (let number = 0; number < 100; number++) {
     const mover = position.turn
-    const facts = { position, moves, refusals }
+    const facts = { position, moves, refusals, tried }
     let outcome: Game.Outcome | undefined
     let move: Move.Move | undefined
     for (let attempt = 0, refusal: MoveError | undefined; !outcome; attempt++) {
@@ -225,9 +234,11 @@ export async function playOut(
       move = Move.deserialize(Move.serialize(chosen))
       try {
         outcome = Game.play(claim, position, move)
+        tried.push({ position, move, outcome })
       } catch (error) {
         if (!(error instanceof MoveError)) throw error
         refusal = error
+        tried.push({ position, move, outcome: error })
         refusals.push(error.code)
       }
     }

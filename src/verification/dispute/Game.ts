@@ -3,6 +3,7 @@ import { rootFrom } from '../../exact/judgeable.ts'
 import type { ExactClaim } from '../../protocol/ExactClaim.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { chainOf, sizeOf as valueSize } from '../judge/readsOf.ts'
+import { limits } from './Move.ts'
 import type * as Move from './Move.ts'
 import { MoveError } from './MoveError.ts'
 import type { Party, Position } from './Position.ts'
@@ -52,11 +53,7 @@ export function play(claim: ExactClaim, position: Position, move: Move.Move): Ou
     case 'part':
       return part(position, move)
     case 'operands':
-      return next({
-        ...position,
-        turn: 'challenger',
-        shown: Hex.keccak256(Hex.toBytes(move.bytes)),
-      })
+      return operands(position, move)
     case 'prove-read':
       proveRead(claim, position, move)
       return end('challenger', 'read')
@@ -306,6 +303,13 @@ function part(position: Position, move: Move.Of<'part'>): Outcome {
     accOut: move.part === bounds.length - 2 ? position.accOut : inner(move.part),
     shown: Hex.zero,
   })
+}
+
+function operands(position: Position, { bytes: hex }: Move.Of<'operands'>): Outcome {
+  const bytes = Hex.toBytes(hex)
+  if (bytes.byteLength > limits.operands)
+    throw new MoveError('WrongBytes', `A segment reads at most ${limits.operands} bytes.`)
+  return next({ ...position, turn: 'challenger', shown: Hex.keccak256(bytes) })
 }
 
 function next(position: Position): Outcome {
