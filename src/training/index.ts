@@ -17,6 +17,8 @@ export {
   type Policy,
   type State,
 } from './coordinator/State.ts'
+export { candidatesOf, waitMs } from './log/candidates.ts'
+export { type Log, openLog } from './log/openLog.ts'
 export * as Replica from './Replica.ts'
 export { runSegment, segmentStart } from './segment.ts'
 export { PayloadError } from './payload/PayloadError.ts'

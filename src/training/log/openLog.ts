@@ -1,0 +1,215 @@
+import type * as Domain from '../../protocol/Domain.ts'
+import * as Hex from '../../protocol/Hex.ts'
+import * as Batch from '../../protocol/training/Batch.ts'
+import * as Entry from '../../protocol/training/Entry.ts'
+import * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
+import type { Signed } from '../../protocol/SignedMessage.ts'
+import { BaseError } from '../../runtime/Errors.ts'
+import type { Store } from '../../runtime/Store.ts'
+import { type Decision, initial, type Policy, type State } from '../coordinator/State.ts'
+import { tick } from '../coordinator/tick.ts'
+import { waitMs } from './candidates.ts'
+
+/** The log of a run as one node has it: on disk, folded, and open to a better branch. */
+export type Log = {
+  readonly run: Hex.Hex
+  readonly order: TrainingOrder.TrainingOrder
+  readonly state: () => State
+  readonly head: () => Head
+  /** Batches from a sequence number on, at most `limit`. */
+  readonly from: (sequence: number, limit?: number) => readonly Batch.Batch[]
+  /**
+   * Takes batches in order, each following one that the log has. Where they leave the log's own branch, the
+   * better branch counts from then on; a round that its workers have reported as applied is never undone.
+   *
+   * @returns what the batches decided; `from` says where a better branch begins, when one was taken.
+   * @throws {LogError} when a batch does not follow, or is not its coordinator's to write.
+   */
+  readonly take: (batches: readonly Batch.Batch[], nowMs: number) => Promise<Taken>
+}
+
+export type Head = {
+  readonly hash: Hex.Hex
+  /** Of the last batch; -1 before the first. */
+  readonly sequence: number
+  readonly term: number
+  /** When the last batch was written; 0 before the first. */
+  readonly now: number
+}
+
+export type Taken = {
+  readonly decisions: readonly Decision[]
+  /** How many batches of our own branch were given up. */
+  readonly undone: number
+}
+
+/** How far a batch's time may be ahead of our own clock. */
+export const clockSkewMs = 30_000
+
+/**
+ * Opens the log of an order, from the store if it has one.
+ *
+ * @throws {SignatureError} when the buyer did not sign the order.
+ */
+export async function openLog(
+  { domain, store }: openLog.Ports,
+  { order, policy }: openLog.Options,
+): Promise<Log> {
+  const message = TrainingOrder.verify(domain, order)
+  const run = TrainingOrder.hash(domain, message)
+  const table = `training/${run}`
+  const links: Link[] = []
+  const start = initial(run, message, policy)
+  const last = () => links.at(-1)?.state ?? start
+  const headAt = (count: number): Head => {
+    const link = links[count - 1]
+    if (!link) return { hash: run, sequence: -1, term: 0, now: 0 }
+    const { sequence, term, now } = link.batch.head.message
+    return { hash: link.hash, sequence, term, now }
+  }
+
+  /** One after the other: a write to the store takes its time. */
+  let turn: Promise<unknown> = Promise.resolve()
+
+  for (let after: string | undefined; ;) {
+    const page = await store.list(table, { after })
+    for (const { value } of page) links.push(follow(Batch.deserialize(utf8.encode(value))))
+    after = page.at(-1)?.key
+    if (page.length === 0) break
+  }
+
+  function follow(batch: Batch.Batch, at = links.length): Link {
+    const before = links[at - 1]?.state ?? start
+    const hash = Batch.hash(domain, batch)
+    const inbox = batch.entries.filter((entry) => isSigned(domain, entry))
+    const { state, outbox } = tick(before, { now: batch.head.message.now, seed: hash, inbox })
+    return { batch, hash, state, decisions: outbox }
+  }
+
+  /** Says why a batch may not follow; undefined when it may. */
+  function problemOf(batch: Batch.Batch, at: number, nowMs: number): string | undefined {
+    const { message } = batch.head
+    const before = headAt(at)
+    if (!Batch.verify(domain, batch)) return 'its entries are not those that were signed'
+    if (message.run !== run || message.previous !== before.hash || message.sequence !== at)
+      return 'it does not follow'
+    if (message.now < before.now || message.now > nowMs + clockSkewMs) return 'its time is wrong'
+    if (message.term === before.term && at > 0)
+      return links[at - 1]!.batch.head.message.coordinator === message.coordinator
+        ? undefined
+        : 'the term is not its coordinator to write'
+    if (message.term < before.term || message.term > before.term + 1) return 'its term is wrong'
+    const wait = waitMs(links[at - 1]?.state ?? start, message.term, message.coordinator)
+    const isEarly = at > 0 && wait !== undefined && message.now < before.now + wait
+    return wait === undefined || isEarly ? 'its coordinator was not in turn' : undefined
+  }
+
+  async function take(batches: readonly Batch.Batch[], nowMs: number): Promise<Taken> {
+    const fresh = batches.filter(({ head }, place) => {
+      const known = links[head.message.sequence]
+      const isFirst =
+        place === 0 || batches[place - 1]!.head.message.sequence < head.message.sequence
+      return isFirst && (!known || known.batch.head.signature !== head.signature)
+    })
+    const [first] = fresh
+    if (!first) return { decisions: [], undone: 0 }
+    const at = first.head.message.sequence
+    if (at > links.length) throw new LogError(`Batch ${at} comes before batch ${links.length}.`)
+    const own = links.splice(at)
+    try {
+      for (const batch of fresh) {
+        const problem = problemOf(batch, links.length, nowMs)
+        if (problem !== undefined)
+          throw new LogError(`Batch ${batch.head.message.sequence} cannot stand: ${problem}.`)
+        links.push(follow(batch))
+      }
+      if (own.length > 0 && !isBetter(links.slice(at), own)) throw new LogError('Ours is better.')
+      const undo = own.slice(fresh.length).map(({ batch }) => keyOf(batch))
+      await store.write([
+        ...fresh.map((batch) => ({
+          table,
+          key: keyOf(batch),
+          value: new TextDecoder().decode(Batch.serialize(batch)),
+        })),
+        ...undo.map((key) => ({ table, key, value: undefined })),
+      ])
+    } catch (error) {
+      links.splice(at, Infinity, ...own)
+      throw error
+    }
+    return { decisions: links.slice(at).flatMap(({ decisions }) => decisions), undone: own.length }
+  }
+
+  return {
+    run,
+    order: message,
+    state: last,
+    head: () => headAt(links.length),
+    from: (sequence, limit = 64) =>
+      links.slice(sequence, sequence + limit).map(({ batch }) => batch),
+    take(batches, nowMs) {
+      const taken = turn.then(() => take(batches, nowMs))
+      turn = taken.catch(() => {})
+      return taken
+    },
+  }
+}
+
+export declare namespace openLog {
+  type Ports = { domain: Domain.Domain; store: Store }
+  type Options = { order: Signed<TrainingOrder.TrainingOrder>; policy?: Policy | undefined }
+}
+
+type Link = {
+  readonly batch: Batch.Batch
+  readonly hash: Hex.Hex
+  /** After the batch. */
+  readonly state: State
+  readonly decisions: readonly Decision[]
+}
+
+const utf8 = new TextEncoder()
+
+function keyOf({ head }: Batch.Batch): string {
+  return head.message.sequence.toString().padStart(10, '0')
+}
+
+/** Whether a branch counts more than another from the same batch on. */
+function isBetter(theirs: readonly Link[], ours: readonly Link[]): boolean {
+  const [a, b] = [theirs.at(-1)!, ours.at(-1)!]
+  if (isSettled(ours)) return false
+  const [one, other] = [a.batch.head.message, b.batch.head.message]
+  if (one.term !== other.term) return one.term > other.term
+  if (theirs.length !== ours.length) return theirs.length > ours.length
+  return a.hash < b.hash
+}
+
+/** Whether a branch closed a round and a majority of those who were in it reported the state after it. */
+function isSettled(links: readonly Link[]): boolean {
+  const closed = links
+    .flatMap(({ decisions }) => decisions)
+    .findLast((each) => each.kind === 'round-close')
+  if (!closed) return false
+  const after = links.at(-1)!.state.round
+  if (after.number > closed.round + 1) return true
+  const reported = closed.accepted.filter(({ worker }) => after.reports.has(worker)).length
+  return after.number === closed.round + 1 && reported * 2 > closed.accepted.length
+}
+
+function isSigned(domain: Domain.Domain, entry: Entry.Entry): boolean {
+  try {
+    Entry.verify(domain, entry)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Thrown when batches cannot be taken into a log. */
+export class LogError extends BaseError {
+  override readonly code = 'Training.LogError'
+
+  constructor(shortMessage: string) {
+    super(shortMessage)
+  }
+}
