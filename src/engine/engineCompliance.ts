@@ -17,6 +17,8 @@ export type Subject = {
 export type Promises = {
   /** Whether token ids are told. */
   readonly tokenIds: boolean
+  /** Whether it draws among the most likely tokens only, when asked to. @default true */
+  readonly topP?: boolean | undefined
 }
 
 export function engineCompliance(open: () => Promise<Subject>, promises: Promises): void {
@@ -81,12 +83,14 @@ export function engineCompliance(open: () => Promise<Subject>, promises: Promise
     })
 
     test('repeats a greedy answer whatever the seed', async () => {
-      const first = await run({ seed: 1 })
-      expect(await run({ seed: 2 })).toEqual(first)
+      // The end of an exact answer names its run, which the seed is a part of.
+      const { events: _, ...first } = await run({ seed: 1 })
+      expect(await run({ seed: 2 })).toMatchObject(first)
     })
 
     test('repeats a sampled answer with its seed, and finds others with other seeds', async () => {
-      const sampled = { temperatureMicro: 1_000_000, topPMicro: 950_000, maxTokens: 24 }
+      const topPMicro = promises.topP === false ? 1_000_000 : 950_000
+      const sampled = { temperatureMicro: 1_000_000, topPMicro, maxTokens: 24 }
       const first = await run({ ...sampled, seed: 7 })
       expect(await run({ ...sampled, seed: 7 })).toEqual(first)
       const others = await Promise.all([8, 9, 10].map((seed) => run({ ...sampled, seed })))

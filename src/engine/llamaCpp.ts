@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 import type {
   ControlledEvaluateIndexOutput,
@@ -25,6 +23,7 @@ import {
   type Engine,
 } from './Engine.ts'
 import { chatPrompt } from './internal/chatPrompt.ts'
+import { hashFile } from './internal/hashFile.ts'
 import { slotPool } from './internal/slotPool.ts'
 import { sampleToken, type Candidate } from './internal/sampleToken.ts'
 import { textStream, type Piece } from './internal/textStream.ts'
@@ -413,12 +412,6 @@ async function loadModel(
   throw new EngineError('The model file changed while it was loaded.', {
     metaMessages: [`File: ${path}`, 'Fix: start again when it is complete.'],
   })
-}
-
-async function hashFile(path: string): Promise<Hex.Hex> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return `0x${hash.digest('hex')}`
 }
 
 /** Thrown when llama.cpp cannot run here. */
