@@ -229,6 +229,15 @@ abstract contract DisputeBase is Base {
         w.p.phase = w.claim.steps == 1 ? 1 : 0;
     }
 
+    /// @dev A call that must be refused for this reason, and leave all as it is.
+    function refused(address by, bytes memory call, bytes4 reason) internal {
+        vm.prank(by);
+        (bool success, bytes memory result) = address(disputes).call(call);
+        if (success || bytes4(result) != reason) revert NotRefused(success, bytes4(result), reason);
+    }
+
+    error NotRefused(bool success, bytes4 reason, bytes4 expected);
+
     /// @dev After each move; for who counts what it costs.
     function counted(string memory move) internal virtual {}
 
