@@ -30,6 +30,12 @@ describe('contracts', () => {
     expect(Number(claim100) / 100).toBeLessThanOrEqual(11_500)
     for (const gas of Object.values(figures('ProviderRegistry')))
       expect(Number(gas)).toBeLessThanOrEqual(150_000)
+    const judge = figures('ExactJudge')
+    expect(Number(judge['64 terms with two proofs of depth 20'])).toBeLessThanOrEqual(110_000)
+    expect(Number(judge['exp, execution'])).toBeLessThanOrEqual(9000)
+    for (const [name, gas] of Object.entries(judge))
+      if (!name.endsWith('which no graph has'))
+        expect(Number(gas), name).toBeLessThanOrEqual(400_000)
   })
 })
 
