@@ -6,6 +6,7 @@
 export * as Assurance from './Assurance.ts'
 export * as Bid from './Bid.ts'
 export * as Completion from './Completion.ts'
+export * as Dispute from './dispute/index.ts'
 export * as Domain from './Domain.ts'
 export * as ExactClaim from './ExactClaim.ts'
 export * as Exchange from './Exchange.ts'

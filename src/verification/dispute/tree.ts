@@ -1,17 +1,13 @@
 import { leafHash } from '../../exact/commit/merkle.ts'
 import { hashRows, sha256 } from '../../exact/commit/sha256.ts'
+import { depth } from '../../protocol/dispute/Position.ts'
 
 /**
  * Walks the trees of `src/exact/commit/merkle.ts` from the root down, several levels at a time. Level 0 are
  * the leaf hashes; a node that has no sibling moves up unchanged.
  */
 
-/** The level of the root above `count` leaves. */
-export function depth(count: number): number {
-  let level = 0
-  for (let size = count; size > 1; size = Math.ceil(size / 2)) level++
-  return level
-}
+export { depth }
 
 /** How many nodes a level has. */
 export function sizeOf(count: number, level: number): number {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodeAbiParameters } from 'viem'
-import * as Hex from '../../protocol/Hex.ts'
-import * as Json from '../../protocol/Json.ts'
+import * as Hex from '../Hex.ts'
+import * as Json from '../Json.ts'
 import * as Position from './Position.ts'
 
 const word = (digit: string): Hex.Hex => `0x${digit.repeat(64)}`
