@@ -5,10 +5,13 @@ import type { Compilation } from './Compilation.ts'
 import { call, i32, least, memory, one, when } from './instructions.ts'
 import { workBytes } from './matmul.ts'
 import { type Copy, type Plan, plan } from './plan.ts'
-import { panelBytes } from './productStages.ts'
+import { integerBound } from './program.ts'
+import { packRight, panelBytes, type Product } from './productStages.ts'
 import { laneBytes } from './reduce.ts'
 import { type Access, mustWait, type Stage } from './Stage.ts'
-import type { ConstantPanels, Placed, Rooms } from './places.ts'
+import type { ConstantPanels, Given, Rooms } from './places.ts'
+import { constantTasks, type ConstantTasks } from './constantTasks.ts'
+import { rootsOf } from './roots.ts'
 import { markImport } from './StageTimes.ts'
 import { stagesOf } from './stagesOf.ts'
 import { fuse } from './fuse.ts'
@@ -26,8 +29,8 @@ export type Compiled = {
   /** Words that have to be zero before each step, and before weights are packed anew. */
   readonly stepFlags: Range
   readonly constantFlags: Range
-  /** State slots of which packed copies exist. */
-  readonly packedSlots: ReadonlySet<number>
+  /** State slots that no step changes: what is computed from them is computed once. */
+  readonly constantSlots: ReadonlySet<number>
   /** Whether any stage is divided between threads. */
   readonly isParallel: boolean
   /** All stages, in the order of the numbers that a module with a stopwatch marks them by. */
@@ -54,28 +57,30 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
   const tasks = fuse(graph)
   const { masksAt, words, end } = masks
   const compilation: Compilation = { module, fusion, kernels, threads, aloneBelow, masksAt }
-  const flags = tasks.ops.filter(({ op }) => op.kind === 'contract-i8').length
+  const flags = tasks.ops.filter(({ op }) => isProduct(op)).length
   const stepFlags = { at: end, bytes: flags * 4 }
   const constantFlags = { at: end + flags * 4, bytes: flags * 4 }
   const workAt = aligned(end + flags * 8)
   const workOfThread = aligned(roomOfThread(compilation))
-  const planned = plan(tasks, workAt + threads * workOfThread, (task) =>
-    scratchOf(compilation, tasks, task),
+  const constant = constantTasks(tasks)
+  const planned = plan(tasks, workAt + threads * workOfThread, (task, op) =>
+    isProduct(task.op) && !constant.isPackedForGood(op, task.inputs[1]!)
+      ? scratchOf(compilation, tasks, task, task.op)
+      : 0,
   )
-  const constant = startConstants(planned.bytes, constantFlags.at)
+  const once = startOnce(planned.bytes, constantFlags.at)
   const stages = planStages(compilation, tasks, planned, {
     workAt,
     workBytes: workOfThread,
     flagsAt: stepFlags.at,
-    constantPanels: constant.panels,
+    constant,
+    once,
   })
-  const isParallel = [...constant.stages, ...stages].some(
-    ({ units, perThread }) => perThread < units,
-  )
+  const isParallel = [...once.stages, ...stages].some(({ units, perThread }) => perThread < units)
   if (threads > 1 && !isParallel) return compile(graph, { ...options, threads: 1 })
   const all = [...stages, ...planned.copies.map(copyStage)]
-  defineStep(compilation, { packing: constant.stages, stages: all, stallMs, isTimed })
-  const pages = Math.ceil(constant.top() / pageBytes)
+  defineStep(compilation, { once: once.stages, stages: all, stallMs, isTimed })
+  const pages = Math.ceil(once.top() / pageBytes)
   const shared = threads > 1
   return {
     code: module.bytes({ pages, shared }),
@@ -85,9 +90,9 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
     words,
     stepFlags,
     constantFlags,
-    packedSlots: constantSlots(tasks),
+    constantSlots: new Set(graph.state.keys().filter(constant.isConstant)),
     isParallel,
-    stages: [...constant.stages, ...all],
+    stages: [...once.stages, ...all],
   }
 }
 
@@ -106,26 +111,29 @@ function roomOfThread(compilation: Compilation): number {
   return Math.max(laneBytes, ...kinds.map((kind) => workBytes(compilation, kind)))
 }
 
-/** The slot a value is, when it stays as it is. */
-function constantSlot(graph: Tasks, root: number): number | undefined {
-  return root < graph.state.length && graph.next[root] === root ? root : undefined
+function isProduct(op: Task['op']): op is Product {
+  return op.kind === 'contract' || op.kind === 'contract-i8'
 }
 
-function constantSlots(graph: Tasks): ReadonlySet<number> {
-  return new Set(graph.state.keys().filter((slot) => constantSlot(graph, slot) !== undefined))
+/** Whether a value is made of integers from -64 to 63: quantised as the right operand of a product. */
+function isNarrow(graph: Tasks, value: number): boolean {
+  const op = graph.ops[value - graph.state.length - graph.batch.length]?.op
+  return op?.kind === 'map' && integerBound(op.program) <= 63
 }
 
-/** Room for the packed right operand of a product, unless it is packed for good. */
-function scratchOf(compilation: Compilation, graph: Tasks, node: Task): number {
-  const { op } = node
-  if (op.kind !== 'contract' && op.kind !== 'contract-i8') return 0
-  if (constantSlot(graph, node.inputs[1]!) !== undefined) return 0
-  const values = node.inputs.map((input) => ({ ...valueOf(graph, input), at: 0 }))
+/** Room for the packed right operand of a product. */
+function scratchOf(compilation: Compilation, graph: Tasks, node: Task, op: Product): number {
+  const roots = rootsOf(graph)
+  const values = node.inputs.map((input) => ({
+    ...valueOf(graph, input),
+    at: 0,
+    isNarrow: isNarrow(graph, roots[input]!),
+  }))
   return panelBytes(compilation, op, values, { ...node, at: 0 })
 }
 
-/** Packed weights that do not change, above all other memory. */
-function startConstants(base: number, flagsAt: number) {
+/** What is done once, as long as no constant is written: panels stand above all other memory. */
+function startOnce(base: number, flagsAt: number) {
   const known = new Map<string, Omit<ConstantPanels, 'isNew'>>()
   const stages: Stage[] = []
   let top = aligned(base)
@@ -135,38 +143,67 @@ function startConstants(base: number, flagsAt: number) {
     const made = {
       at: top,
       flagAt: flagsAt + known.size * 4,
-      add: (stage: Stage) => void stages.push(stage),
+      add: (...some: readonly Stage[]) => void stages.push(...some),
     }
     top = aligned(top + bytes)
     known.set(key, made)
     return { ...made, isNew: true }
   }
-  return { panels, stages, top: () => top + 64 }
+  const add = (...some: readonly Stage[]) => void stages.push(...some)
+  return { panels, stages, add, top: () => top + 64 }
 }
 
-type Places = Pick<Rooms, 'workAt' | 'workBytes' | 'constantPanels'> & { readonly flagsAt: number }
+type Places = Pick<Rooms, 'workAt' | 'workBytes'> & {
+  readonly flagsAt: number
+  readonly constant: ConstantTasks
+  readonly once: ReturnType<typeof startOnce>
+}
 
 function planStages(
   compilation: Compilation,
   graph: Tasks,
   { order, addresses, scratch }: Plan,
-  { flagsAt, ...places }: Places,
+  { flagsAt, constant, once, ...places }: Places,
 ): readonly Stage[] {
   const first = graph.state.length + graph.batch.length
-  const placed = (value: number): Placed => {
-    const { dtype, shape } = valueOf(graph, value)
-    return { dtype, shape, at: addresses[value]!, constant: constantSlot(graph, value) }
+  const roots = rootsOf(graph)
+  const products = [...graph.ops.keys()].filter((op) => isProduct(graph.ops[op]!.op))
+  const flagAt = new Map(products.map((op, index) => [op, flagsAt + index * 4]))
+  const placed = (op: number) => (value: number) => ({
+    ...valueOf(graph, value),
+    at: addresses[value]!,
+    constant: constant.isPackedForGood(op, value) ? roots[value] : undefined,
+    isNarrow: isNarrow(graph, roots[value]!),
+  })
+  const given = (op: number): Given => ({
+    inputs: graph.ops[op]!.inputs.map(placed(op)),
+    out: placed(op)(first + op),
+    rooms: {
+      ...places,
+      constantPanels: once.panels,
+      flagAt: flagAt.get(op) ?? 0,
+      scratchAt: scratch.get(op) ?? 0,
+    },
+  })
+  const packAll = (root: number) => {
+    for (const op of products) {
+      const task = graph.ops[op]!
+      const right = task.inputs[1]!
+      if (isProduct(task.op) && roots[right] === root && constant.isPackedForGood(op, right))
+        packRight(compilation, task.op, given(op))
+    }
   }
-  let flags = 0
   return order.flatMap((op) => {
-    const node = graph.ops[op]!
-    const flagAt = flagsAt + 4 * (node.op.kind === 'contract-i8' ? flags++ : 0)
-    const stages = stagesOf(compilation, node, {
-      inputs: node.inputs.map(placed),
-      out: placed(first + op),
-      rooms: { ...places, flagAt, scratchAt: scratch.get(op) ?? 0 },
-    })
-    return stages.map((stage) => ({ ...stage, op: node.source }))
+    const task = graph.ops[op]!
+    const stages = stagesOf(compilation, task, given(op)).map((stage) => ({
+      ...stage,
+      op: task.source,
+    }))
+    if (!constant.ops.has(op)) return stages
+    once.add(...stages)
+    // Before something else takes its place.
+    packAll(first + op)
+    return []
   })
 }
 
@@ -185,8 +222,8 @@ function copyStage({ to, from, bytes }: Copy): Stage {
 }
 
 type Step = {
-  /** Done when a constant weight has changed. */
-  readonly packing: readonly Stage[]
+  /** Done when a constant has changed. */
+  readonly once: readonly Stage[]
   readonly stages: readonly Stage[]
   readonly stallMs: number
   readonly isTimed: boolean
@@ -194,14 +231,14 @@ type Step = {
 
 /** The exported function: all stages, and a meeting wherever one has to wait for another. */
 function defineStep(compilation: Compilation, step: Step): void {
-  const { packing, stages, stallMs, isTimed } = step
+  const { once, stages, stallMs, isTimed } = step
   const meet = compilation.threads > 1 ? call(barrier(compilation, stallMs)) : []
   const mark = (thread: Local, stage: number) =>
     isTimed ? when(i32.eqz(thread.get), call(marking, i32.const(stage))) : []
-  const packs = sequence(compilation, packing, { meet, mark })
+  const first = sequence(compilation, once, { meet, mark })
   const all = sequence(compilation, stages, {
     meet,
-    mark: (thread, stage) => mark(thread, packing.length + stage),
+    mark: (thread, stage) => mark(thread, once.length + stage),
   })
   compilation.module.define(
     { parameters: ['i32'], exported: 'step' },
@@ -209,10 +246,10 @@ function defineStep(compilation: Compilation, step: Step): void {
       const run = (functions: readonly Function[]) =>
         functions.map((each) => [call(each, thread!.get)])
       return [
-        packing.length > 0 ? when(i32.load(i32.const(control.changed)), [run(packs), meet]) : [],
+        once.length > 0 ? when(i32.load(i32.const(control.changed)), [run(first), meet]) : [],
         run(all),
         meet,
-        mark(thread!, packing.length + stages.length),
+        mark(thread!, once.length + stages.length),
       ]
     },
   )

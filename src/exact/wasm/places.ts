@@ -10,8 +10,10 @@ export type Placed = {
   readonly dtype: DType
   readonly shape: Shape
   readonly at: number
-  /** The state slot it is, when that never changes. */
+  /** The value whose memory it has, when panels of it are packed for good. */
   readonly constant?: number | undefined
+  /** Whether its integers are known to be from -64 to 63. */
+  readonly isNarrow?: boolean | undefined
 }
 
 /** Where things stand that belong to no value. */
@@ -31,7 +33,14 @@ export type ConstantPanels = {
   readonly at: number
   readonly flagAt: number
   readonly isNew: boolean
-  readonly add: (stage: Stage) => void
+  readonly add: (...stages: readonly Stage[]) => void
+}
+
+/** A task's values in memory, and rooms. */
+export type Given = {
+  readonly inputs: readonly Placed[]
+  readonly out: Placed
+  readonly rooms: Rooms
 }
 
 /** Units for each thread: all of them for one, when it is little work. */

@@ -3,6 +3,7 @@ import { cases } from '../compliance.ts'
 import * as Graph from '../Graph.ts'
 import * as Ops from '../ops.ts'
 import { byteLength, contract, input, type Tensor } from '../Tensor.ts'
+import { constantTasks } from './constantTasks.ts'
 import { identityInputs, plan, type Plan } from './plan.ts'
 import { rootsOf } from './roots.ts'
 
@@ -74,8 +75,16 @@ function violations(graph: Graph.Graph, planned: Plan, scratch: number): readonl
   const first = graph.state.length + graph.batch.length
   const roots = rootsOf(graph)
   const ends = new Map<number, number>()
+  const constant = constantTasks(graph)
   planned.order.forEach((op, position) =>
-    graph.ops[op]!.inputs.forEach((value) => ends.set(roots[value]!, position)),
+    graph.ops[op]!.inputs.forEach((value) => {
+      if (constant.isPackedForGood(op, value)) return
+      const outlives = constant.isConstant(value) && !constant.ops.has(op)
+      ends.set(
+        roots[value]!,
+        Math.max(ends.get(roots[value]!) ?? 0, outlives ? Infinity : position),
+      )
+    }),
   )
   graph.results.forEach(({ value }) => {
     if (roots[value]! >= first) ends.set(roots[value]!, Infinity)

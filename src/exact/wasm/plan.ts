@@ -2,6 +2,7 @@ import { BackendError } from '../Backend.ts'
 import { byteLength, same } from '../Tensor.ts'
 import { startArena } from './arena.ts'
 import { rootsOf } from './roots.ts'
+import { constantTasks, type ConstantTasks } from './constantTasks.ts'
 import { schedule } from './schedule.ts'
 import { type Task, type Tasks, valueOf } from './Task.ts'
 
@@ -48,9 +49,10 @@ export function plan(
   const addresses: number[] = Array.from({ length: first }, (_, value) =>
     arena.take(bytesOf(value)),
   )
-  const lastRead = lastReads(graph, order, roots)
+  const constant = constantTasks(graph)
+  const lastRead = lastReads(graph, { order, roots, constant })
   const { copies, results, takeSaved } = ending(graph, roots, arena.take)
-  const inPlace = nextInPlace(graph, order, roots)
+  const inPlace = nextInPlace(graph, { order, roots, constant })
   const scratch = new Map<number, number>()
   const owned = new Map<number, number>()
 
@@ -117,15 +119,24 @@ export function identityInputs(graph: Tasks, node: Task): readonly number[] {
   })
 }
 
+type Ordered = { readonly order: readonly number[]; readonly roots: readonly number[] }
+
 /** The last position at which the memory of a root is read; the end for what outlives a step. */
 function lastReads(
   graph: Tasks,
-  order: readonly number[],
-  roots: readonly number[],
+  { order, roots, constant }: Ordered & { readonly constant: ConstantTasks },
 ): ReadonlyMap<number, number> {
   const last = new Map<number, number>()
   order.forEach((op, position) => {
-    for (const input of graph.ops[op]!.inputs) last.set(roots[input]!, position)
+    for (const input of graph.ops[op]!.inputs) {
+      // What is not computed in every step has to outlive the steps, unless only panels of it are read.
+      const outlives = constant.isConstant(input) && !constant.ops.has(op)
+      if (constant.isPackedForGood(op, input)) continue
+      last.set(
+        roots[input]!,
+        outlives ? Infinity : Math.max(position, last.get(roots[input]!) ?? 0),
+      )
+    }
   })
   for (const value of [...graph.next, ...graph.results.map((result) => result.value)])
     last.set(roots[value]!, Infinity)
@@ -135,8 +146,7 @@ function lastReads(
 /** Values that are written over the state slot they are the next value of. */
 function nextInPlace(
   graph: Tasks,
-  order: readonly number[],
-  roots: readonly number[],
+  { order, roots, constant }: Ordered & { readonly constant: ConstantTasks },
 ): ReadonlyMap<number, number> {
   const first = graph.state.length + graph.batch.length
   const positions = new Map(order.map((op, position) => [op, position]))
@@ -149,8 +159,8 @@ function nextInPlace(
   })
   const found = new Map<number, number>()
   nextRoots.forEach((value, slot) => {
-    if (value < first || outlive.has(slot) || found.has(value)) return
     const op = value - first
+    if (op < 0 || outlive.has(slot) || found.has(value) || constant.ops.has(op)) return
     const node = graph.ops[op]!
     const position = positions.get(op)!
     const last = lastOther.get(slot) ?? -1

@@ -7,9 +7,18 @@ import { panelsFunction } from './packing.ts'
 import { type Kind, tileOf, wordsOf } from './panels.ts'
 import { type Operand, productFunction, type ProductSpec } from './matmul.ts'
 import type { Access, Stage } from './Stage.ts'
-import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './places.ts'
+import {
+  access,
+  type Given,
+  numbers,
+  type Placed,
+  type Rooms,
+  share,
+  shareRows,
+  workOf,
+} from './places.ts'
 
-type Product = Extract<Node['op'], { kind: 'contract' | 'contract-i8' }>
+export type Product = Extract<Node['op'], { kind: 'contract' | 'contract-i8' }>
 
 /** The sizes of a product, and where the operands' elements lie, in bytes. */
 type Layout = {
@@ -24,14 +33,14 @@ type Layout = {
 export function productStages(
   compilation: Compilation,
   op: Product,
-  { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
+  { inputs, out, rooms }: Given,
 ): readonly Stage[] {
   const [a, b, ...scales] = inputs as readonly Placed[] as [Placed, Placed, ...Placed[]]
   const layout = layoutOf(op, a, b, out)
   const given = { a, b, scales, out, layout, rooms }
   if (op.kind === 'contract' && isReadInPlace(compilation, op, { b, layout }))
     return [rowsStage(compilation, 'f32', given)]
-  const kinds = kindsOf(compilation, op)
+  const kinds = kindsOf(compilation, op, b)
   const packed = packStages(compilation, kinds, given)
   const products = kinds.map((kind) => rowsStage(compilation, kind, { ...given, packed }))
   const [narrow, wide] = products as [Stage, Stage | undefined]
@@ -44,6 +53,20 @@ export function productStages(
       narrow.run(begin, end, thread),
     )
   return [...packed.stages, { ...narrow, run }]
+}
+
+/** Packs the right operand of a product for good. */
+export function packRight(
+  compilation: Compilation,
+  op: Product,
+  { inputs, out, rooms }: Given,
+): void {
+  const [a, b] = inputs as readonly Placed[] as [Placed, Placed]
+  packStages(compilation, kindsOf(compilation, op, b), {
+    b,
+    layout: layoutOf(op, a, b, out),
+    rooms,
+  })
 }
 
 /** Whether packing the right operand would take longer than the product of so few rows with it. */
@@ -93,13 +116,15 @@ export function panelBytes(
   const layout = layoutOf(op, a, b, out)
   if (op.kind === 'contract' && isReadInPlace(compilation, op, { b, layout })) return 0
   return Math.max(
-    ...kindsOf(compilation, op).map((kind) => bytesOfPanels(compilation, kind, layout)),
+    ...kindsOf(compilation, op, b).map((kind) => bytesOfPanels(compilation, kind, layout)),
   )
 }
 
-function kindsOf({ kernels }: Compilation, op: Product): readonly Kind[] {
+/** What the right operand is packed as; integers that may be out of range for the fast kernel in both ways. */
+function kindsOf({ kernels }: Compilation, op: Product, b: Placed): readonly Kind[] {
   if (op.kind === 'contract') return ['f32']
-  return kernels.dot !== 'i16' ? ['i8', 'i16'] : ['i16']
+  if (kernels.dot === 'i16') return ['i16']
+  return b.isNarrow ? ['i8'] : ['i8', 'i16']
 }
 
 function bytesOfPanels(compilation: Compilation, kind: Kind, layout: Layout): number {
@@ -184,7 +209,7 @@ function flagAccess(kind: Kind, { flagAt }: Omit<Packed, 'stages'>): readonly Ac
   return [{ kind: kind === 'i8' ? 'write' : 'read', start: flagAt, bytes: 4 }]
 }
 
-function rowsStage(compilation: Compilation, kind: Kind, given: Given): Stage {
+function rowsStage(compilation: Compilation, kind: Kind, given: Operands): Stage {
   const { a, b, out, scales, layout, packed, rooms } = given
   const { m, n, batches } = layout
   const [scaleA, scaleB] = scales
@@ -220,7 +245,7 @@ function rowsStage(compilation: Compilation, kind: Kind, given: Given): Stage {
   }
 }
 
-function specOf(compilation: Compilation, kind: Kind, given: Given): ProductSpec {
+function specOf(compilation: Compilation, kind: Kind, given: Operands): ProductSpec {
   const { layout, scales, packed } = given
   const { m, n, k, batches, a, b } = layout
   const [scaleA, scaleB] = scales
@@ -242,7 +267,7 @@ function specOf(compilation: Compilation, kind: Kind, given: Given): ProductSpec
   }
 }
 
-type Given = {
+type Operands = {
   readonly a: Placed
   readonly b: Placed
   /** Of the rows of a and of the columns of b, when they are integers. */

@@ -1,5 +1,5 @@
 /** Map programs as SIMD code: four elements in each register. */
-import type { Operator } from '../Program.ts'
+import { floatOf, type Operator } from '../Program.ts'
 import type { DType } from '../Tensor.ts'
 import { multiplyAdd, type MultiplyAdd } from './arithmetic.ts'
 import type { Code, Local, Scope } from './assemble.ts'
@@ -126,7 +126,7 @@ function plainer(
   // With a number that is neither zero nor NaN, only a NaN on the other side counts: it stays.
   if (op === 'max' && isPlain(reads[1])) return f32x4.pmax(a!, b!)
   if (op === 'min' && isPlain(reads[1])) return f32x4.pmin(a!, b!)
-  if (op === 'nearest' && isSmall(program, reads[0]!)) {
+  if (op === 'nearest' && boundOf(program, reads[0]!) < 2 ** 22) {
     // The sum's unit is one, so that it is rounded to an integer, which stands in its low bits.
     const sum = i32x4.sub(f32x4.add(a!, constants.of(magic)), constants.of(magic))
     return v128.and(sum, f32x4.eq(a!, a!))
@@ -136,16 +136,23 @@ function plainer(
 
 const magic = 0x4b40_0000
 
-/** Whether a register is a min of a max, both with numbers below 2^22 in magnitude, or NaN. */
-function isSmall(program: Fused, register: number): boolean {
+/** How far from zero a register may be, NaN aside: when it is a min of a max, both with numbers. */
+function boundOf(program: Fused, register: number): number {
   const first = program.inputs + program.constants.length
   const clampedBy = (op: Operator, at: number) => {
     const step = program.code[at - first]
     const bits = step?.[0] === op ? constantAt(program, step[2]!) : undefined
-    return bits !== undefined && (bits & 0x7fff_ffff) < 0x4a80_0000 ? step![1] : undefined
+    return bits === undefined ? undefined : ([step![1]!, Math.abs(floatOf(bits))] as const)
   }
-  const inner = clampedBy('min', register)
-  return inner !== undefined && clampedBy('max', inner) !== undefined
+  const [inner, above] = clampedBy('min', register) ?? []
+  const [, below] = inner === undefined ? [] : (clampedBy('max', inner) ?? [])
+  return Math.max(above ?? Infinity, below ?? Infinity)
+}
+
+/** How far from zero the integers are that a program ends with; Infinity when it does not say. */
+export function integerBound(program: Fused): number {
+  const [op, from] = program.code[program.result - program.inputs - program.constants.length] ?? []
+  return op === 'nearest' ? boundOf(program, from!) : Infinity
 }
 
 const vectors: Readonly<Partial<Record<Step[0], (...operands: readonly Code[]) => Code>>> = {

@@ -1,8 +1,9 @@
+import { constantTasks } from './constantTasks.ts'
 import { rootsOf } from './roots.ts'
 import type { Tasks } from './Task.ts'
 
 /**
- * In which order the ops of a graph run: as they stand, but what computes the next value of a state slot
+ * In which order the tasks of a graph run: what is constant first, then as they stand, but what computes the next value of a state slot
  * waits, where it can, until nothing else wants the old one, so that it may be written in its place.
  */
 export function schedule(graph: Tasks): readonly number[] {
@@ -20,6 +21,7 @@ export function schedule(graph: Tasks): readonly number[] {
   blockers.forEach((values, op) => values.forEach((value) => note(value, op)))
   held.forEach((others, op) => others.forEach((other) => note(first + other, op)))
 
+  const { ops: constant } = constantTasks(graph)
   const order: number[] = []
   const done = new Set<number>()
   const ready = new Set<number>()
@@ -36,6 +38,7 @@ export function schedule(graph: Tasks): readonly number[] {
       offer(reader)
     }
   }
+  for (const op of constant) run(op)
   // As far as possible in the order of the graph; what was held back runs as soon as it may.
   for (const op of graph.ops.keys()) {
     offer(op)

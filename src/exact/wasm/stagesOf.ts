@@ -7,7 +7,16 @@ import { call } from './instructions.ts'
 import { mapFunction } from './map.ts'
 import { copyFunction, gatherFunction, placeFunction, scatterAddFunction } from './moves.ts'
 import { philoxFunction } from './philox.ts'
-import { access, numbers, type Placed, type Rooms, share, shareRows, workOf } from './places.ts'
+import {
+  access,
+  type Given,
+  numbers,
+  type Placed,
+  type Rooms,
+  share,
+  shareRows,
+  workOf,
+} from './places.ts'
 import { productStages } from './productStages.ts'
 import { columnsAtOnce, identity, reduceColumns, reduceRows } from './reduce.ts'
 import type { Access, Stage } from './Stage.ts'
@@ -17,7 +26,7 @@ import type { MapTask, ReduceTask, Task } from './Task.ts'
 export function stagesOf(
   compilation: Compilation,
   { op }: Task,
-  { inputs, out, rooms }: { inputs: readonly Placed[]; out: Placed; rooms: Rooms },
+  { inputs, out, rooms }: Given,
 ): readonly Stage[] {
   const what = op.kind
   switch (op.kind) {

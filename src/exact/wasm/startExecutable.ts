@@ -77,7 +77,7 @@ export async function startExecutable(
       const slot = slotAt(index)
       checkBytes([graph.state[index]!], [value])
       slot.set(value)
-      if (compiled.packedSlots.has(index)) words[changed] = 1
+      if (compiled.constantSlots.has(index)) words[changed] = 1
     },
     [Symbol.asyncDispose]() {
       broken ??= new BackendError('The executable was disposed of: prepare the graph again.')
