@@ -3,7 +3,7 @@
  * of the test decides, and one of each kind breaks its word in its own way.
  */
 import { EngineError, UnknownModelError } from '../src/engine/Engine.ts'
-import type { CompletionEvent, Engine, Model } from '../src/engine/Engine.ts'
+import type { CompletionEvent, Engine, ExactRun, Model } from '../src/engine/Engine.ts'
 import type * as Completion from '../src/protocol/Completion.ts'
 import * as Hex from '../src/protocol/Hex.ts'
 import * as Json from '../src/protocol/Json.ts'
@@ -37,6 +37,44 @@ export function honestEngine(options: EngineOptions = {}): Engine {
     }
     yield endOf(request, tokens)
   })
+}
+
+/** The model of a `claimingEngine`. */
+export const claimedModel: Model = { ...wordModel, build: 'claimed words 1', tiers: ['exact'] }
+
+/**
+ * Honest, and says which run made each answer: its roots are hashes of what they stand for. `change` makes
+ * it say something else of a run.
+ */
+export function claimingEngine(
+  options: EngineOptions & { change?: ((run: ExactRun) => ExactRun) | undefined } = {},
+): Engine {
+  const { change = (run: ExactRun) => run } = options
+  const honest = honestEngine({ model: claimedModel, ...options })
+  const runOf = (request: Completion.Request, steps: number): ExactRun =>
+    change({
+      graph: Hex.sha256('graph'),
+      graphCid: Hex.sha256('graph cid'),
+      start: Hex.sha256(`start of ${Json.hash(request)}`),
+      end: Hex.sha256(`end of ${Json.hash(request)} after ${steps}`),
+      data: Hex.zero,
+      seed: [request.seed, 0],
+      steps,
+      run: Hex.sha256(`run of ${Json.hash(request)} for ${steps}`),
+    })
+  return {
+    ...honest,
+    async *complete(request, run) {
+      for await (const event of honest.complete(request, run)) {
+        if (event.type === 'completion-delta') yield event
+        else {
+          const { inputTokens, outputTokens } = event.usage
+          yield { ...event, exact: runOf(request, inputTokens + outputTokens - 1) }
+        }
+      }
+    },
+    exactRun: async (request, { steps }) => runOf(request, steps),
+  }
 }
 
 /** Answers other words than the rule says, as fluently. */

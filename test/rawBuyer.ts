@@ -3,6 +3,7 @@ import type { Chain } from '../src/chain/Chain.ts'
 import { ask, type Network } from '../src/network/Network.ts'
 import * as Bid from '../src/protocol/Bid.ts'
 import * as Completion from '../src/protocol/Completion.ts'
+import type * as ExactClaim from '../src/protocol/ExactClaim.ts'
 import * as Exchange from '../src/protocol/Exchange.ts'
 import * as Hex from '../src/protocol/Hex.ts'
 import type { Identity } from '../src/protocol/Identity.ts'
@@ -28,6 +29,7 @@ export type Delivered = {
   readonly id: Hex.Hex
   readonly output: Completion.Output
   readonly receipt: Signed<Receipt.Receipt>
+  readonly claim: Signed<ExactClaim.ExactClaim> | undefined
 }
 
 let nonces = 0
@@ -144,13 +146,13 @@ export function rawBuyer(ports: {
         tokenIds.push(...event.delta.tokenIds)
       }
       if (event.type !== 'job-end') continue
-      const { receipt, finishReason } = event
+      const { receipt, claim, finishReason } = event
       const output = { text: texts.join(''), tokenIds, finishReason }
       Receipt.verify(domain, receipt)
       const id = Job.hash(domain, body.job.message)
       if (receipt.message.output !== Completion.hashOutput(output) || receipt.message.job !== id)
         throw new Error('The receipt is about something else.')
-      return { id, output, receipt }
+      return { id, output, receipt, claim }
     }
     throw new Error('The job ended without an end.')
   }

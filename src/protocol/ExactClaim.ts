@@ -1,3 +1,4 @@
+import type * as Completion from './Completion.ts'
 import { define, type MessageOf } from './SignedMessage.ts'
 
 /**
@@ -41,3 +42,15 @@ export const { schema, hash, sign, serialize, deserialize, verify } = define({
   name: 'ExactClaim',
   signer: 'claimant',
 })
+
+/**
+ * How many steps the run of a completion can have: all tokens but the last are read, one a step. The token
+ * that ends an answer is made in a step too, and not counted; a stop text ends it without one.
+ */
+export function stepsOfCompletion(
+  { inputTokens, outputTokens }: Completion.Usage,
+  finishReason: Completion.FinishReason,
+): { readonly least: number; readonly most: number } {
+  const most = inputTokens + outputTokens - (finishReason === 'stop' ? 0 : 1)
+  return { least: inputTokens + outputTokens - 1, most }
+}

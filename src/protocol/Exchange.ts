@@ -15,6 +15,7 @@
 import * as z from 'zod/mini'
 import * as Bid from './Bid.ts'
 import * as Completion from './Completion.ts'
+import * as ExactClaim from './ExactClaim.ts'
 import * as Job from './Job.ts'
 import * as Receipt from './Receipt.ts'
 import * as Voucher from './Voucher.ts'
@@ -73,6 +74,8 @@ export const jobEvent = z.discriminatedUnion('type', [
     type: z.literal('job-end'),
     finishReason: Completion.output.shape.finishReason,
     receipt: Receipt.schema,
+    /** For a job of tier `exact`: what the provider answers for with a bond. */
+    claim: z.optional(ExactClaim.schema),
   }),
 ])
 export type JobEvent = z.infer<typeof jobEvent>
@@ -99,5 +102,6 @@ export const evidence = z.strictObject({
   request: Completion.request,
   output: Completion.output,
   receipt: Receipt.schema,
+  claim: z.optional(ExactClaim.schema),
 })
 export type Evidence = z.infer<typeof evidence>

@@ -1,5 +1,7 @@
 import * as z from 'zod/mini'
 import * as Bid from '../protocol/Bid.ts'
+import * as Completion from '../protocol/Completion.ts'
+import * as ExactClaim from '../protocol/ExactClaim.ts'
 import * as Exchange from '../protocol/Exchange.ts'
 import * as Hex from '../protocol/Hex.ts'
 import * as Json from '../protocol/Json.ts'
@@ -22,8 +24,10 @@ import type { Store, Write, WriteOptions } from '../runtime/Store.ts'
  * | `provider-meters` | lease id | meter, highest voucher, what the chain said last |
  * | `provider-receipts` | lease id `/` job hash | receipt, and whether it is paid |
  * | `provider-unpaid` | lease id `/` job hash | nothing, until the receipt is paid or refused |
- * | `provider-evidence` | job hash | job, request, output and receipt; who may read them |
+ * | `provider-evidence` | job hash | job, request, output, receipt and claim; who may read them |
  * | `provider-evidence-age` | time `/` job hash | nothing; to find the oldest |
+ * | `provider-claims` | claim id | the claim, and the request that its run follows from |
+ * | `provider-claims-age` | end of its window `/` claim id | nothing; to find the oldest |
  * | `provider-settled` | time `/` lease id | nothing; receipts of these leases go after a while |
  * | `provider-debts` | buyer | what settled leases were left unpaid |
  */
@@ -34,6 +38,9 @@ export type Journal = {
   /** Receipts of leases that are not settled, neither paid nor refused. */
   unpaid(): Promise<readonly Signed<Receipt.Receipt>[]>
   evidence(job: Hex.Hex): Promise<EvidenceRow | undefined>
+  /** Claims that were signed, those whose window ends first before the others; and one by its id. */
+  claims(): Promise<readonly ClaimRow[]>
+  claim(id: Hex.Hex): Promise<ClaimRow | undefined>
   debtMicroUsd(buyer: Hex.Address): Promise<bigint>
   write(writes: readonly Write[], options?: WriteOptions): Promise<void>
   /** Deletes what is older or more than the limits, a bounded number of rows a call. */
@@ -51,6 +58,9 @@ export type Progress = z.infer<typeof progress>
 export type ReceiptRow = z.infer<typeof receiptRow>
 
 export type EvidenceRow = z.infer<typeof evidenceRow>
+
+/** A claim that can be challenged, and all that it takes to compute its run again. */
+export type ClaimRow = z.infer<typeof claimRow>
 
 const hash = z
   .string()
@@ -93,6 +103,8 @@ const receiptRow = z.object({
 
 const evidenceRow = z.object({ evidence: Exchange.evidence, readers: z.array(address) })
 
+const claimRow = z.object({ claim: ExactClaim.schema, request: Completion.request })
+
 const debtRow = z.object({ amountMicroUsd: amount, at: natural })
 
 /** Opens the journal in a store. */
@@ -104,6 +116,7 @@ export async function openJournal(
     evidenceLimit = 10_000,
     evidenceAgeMs = 86_400_000,
     settledAgeMs = 7 * 86_400_000,
+    claimKeepMs = 86_400_000,
   } = options
   const read = async <row>(schema: z.ZodMiniType<row>, table: string, key: string) => {
     const value = await store.get(table, key)
@@ -138,6 +151,15 @@ export async function openJournal(
       return rows
     },
     evidence: (job) => read(evidenceRow, 'provider-evidence', job),
+    async claims() {
+      const rows: ClaimRow[] = []
+      for await (const { key } of entries(store, 'provider-claims-age')) {
+        const row = await read(claimRow, 'provider-claims', afterTime(key))
+        if (row) rows.push(row)
+      }
+      return rows
+    },
+    claim: (id) => read(claimRow, 'provider-claims', id),
     debtMicroUsd: async (buyer) =>
       (await read(debtRow, 'provider-debts', buyer))?.amountMicroUsd ?? 0n,
     async prune(now) {
@@ -146,6 +168,7 @@ export async function openJournal(
           before: now - evidenceAgeMs,
           over: evidenceCount - evidenceLimit,
         })),
+        ...(await oldClaims(store, { before: now - claimKeepMs })),
         ...(await oldReceipts(store, { before: now - settledAgeMs })),
         ...(await oldDebts(store, { before: now - evidenceAgeMs })),
       ]
@@ -162,6 +185,8 @@ export declare namespace openJournal {
     evidenceAgeMs?: number | undefined
     /** How long receipts outlive their lease. @default a week */
     settledAgeMs?: number | undefined
+    /** How long claims outlive their window. @default a day */
+    claimKeepMs?: number | undefined
   }
 }
 
@@ -205,6 +230,15 @@ export function addJob(row: EvidenceRow, now: number): readonly Write[] {
   ]
 }
 
+/** Writes that keep a claim until nobody can dispute it any more. */
+export function addClaim(id: Hex.Hex, row: ClaimRow): readonly Write[] {
+  const { challengeUntil } = row.claim.message
+  return [
+    put('provider-claims', id, row),
+    put('provider-claims-age', `${sortable(challengeUntil * 1000)}/${id}`, null),
+  ]
+}
+
 /** Writes that keep a receipt and whether it is paid. */
 export function saveReceipt(row: ReceiptRow): readonly Write[] {
   const { lease, job } = row.receipt.message
@@ -228,6 +262,7 @@ const put = (table: string, key: string, value: unknown): Write => ({
 })
 const drop = (table: string, key: string): Write => ({ table, key, value: undefined })
 const sortable = (timeMs: number) => timeMs.toString().padStart(15, '0')
+const afterTime = (key: string) => key.slice(key.indexOf('/') + 1)
 
 function decode<row>(
   schema: z.ZodMiniType<row>,
@@ -268,7 +303,17 @@ async function oldEvidence(
     .filter(({ key }, index) => index < over || key < sortable(before))
     .flatMap(({ key }) => [
       drop('provider-evidence-age', key),
-      drop('provider-evidence', key.slice(key.indexOf('/') + 1)),
+      drop('provider-evidence', afterTime(key)),
+    ])
+}
+
+async function oldClaims(store: Store, { before }: { before: number }): Promise<readonly Write[]> {
+  const oldest = await store.list('provider-claims-age', { limit: pruneLimit })
+  return oldest
+    .filter(({ key }) => key < sortable(before))
+    .flatMap(({ key }) => [
+      drop('provider-claims-age', key),
+      drop('provider-claims', afterTime(key)),
     ])
 }
 
@@ -279,7 +324,7 @@ async function oldReceipts(
 ): Promise<readonly Write[]> {
   const [oldest] = await store.list('provider-settled', { limit: 1 })
   if (!oldest || oldest.key >= sortable(before)) return []
-  const lease = oldest.key.slice(oldest.key.indexOf('/') + 1)
+  const lease = afterTime(oldest.key)
   const receipts = await store.list('provider-receipts', { prefix: `${lease}/`, limit: pruneLimit })
   const writes = receipts.map(({ key }) => drop('provider-receipts', key))
   return receipts.length < pruneLimit ? [...writes, drop('provider-settled', oldest.key)] : writes

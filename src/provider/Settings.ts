@@ -47,6 +47,12 @@ export type Settings = {
   /** Answers kept for validators, and for how long. */
   readonly evidenceLimit: number
   readonly evidenceAgeMs: number
+  /** What an answer of tier `exact` is answered for with; `Disputes` should hold as much of ours. */
+  readonly exactBondMicroUsd: bigint
+  /** How long such an answer can be challenged; no longer than the window of `Disputes`. */
+  readonly challengeWindowMs: number
+  /** How long a claim is kept after that: disputes that began in time may last so long. */
+  readonly claimKeepMs: number
 }
 
 /** Micro-USD per million tokens. */
@@ -81,6 +87,9 @@ const defaults: Omit<Settings, 'prices'> = {
   jobTimeoutMs: 600_000,
   evidenceLimit: 10_000,
   evidenceAgeMs: 86_400_000,
+  exactBondMicroUsd: 1_000_000n,
+  challengeWindowMs: 900_000,
+  claimKeepMs: 86_400_000,
 }
 
 /** Fills in what was left out. */

@@ -1,4 +1,5 @@
 import * as Completion from '../protocol/Completion.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import * as Exchange from '../protocol/Exchange.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import * as Receipt from '../protocol/Receipt.ts'
@@ -7,16 +8,17 @@ import { BaseError, codeOf, messageOf } from '../runtime/Errors.ts'
 import { admitJob, checkJob, type Admitted, type Checked } from './admitJob.ts'
 import { move } from './answerNotices.ts'
 import type { Context } from './Context.ts'
-import { addJob } from './Journal.ts'
+import { addClaim, addJob } from './Journal.ts'
 import * as Meter from './Meter.ts'
 import { gatherDeltas } from './gatherDeltas.ts'
 import { RefusedError } from './RefusedError.ts'
+import { signClaim } from './signClaim.ts'
 import { isAboutRequest, runEngine, type Finished } from './runEngine.ts'
 import { watchJob } from './watchJob.ts'
 
 /**
- * Runs a job: `job-start`, a `job-delta` for every piece, `job-end` with the signed receipt. The receipt
- * is in the journal before anybody sees it. A job that was delivered before is answered from the journal.
+ * Runs a job: `job-start`, a `job-delta` for every piece, `job-end` with the signed receipt and, in a lease
+ * of tier `exact`, a signed claim. Both are in the journal before anybody sees them. A job that was delivered before is answered from the journal.
  *
  * @throws {RefusedError} when the job may not run, or the engine broke a rule; then nothing is charged.
  */
@@ -42,7 +44,8 @@ async function* run(
   const watch = watchJob({ clock, signals: [signal, context.signal] }, settings)
   // A buyer that does not read must not hold a place.
   watch.signal.addEventListener('abort', admitted.release, { once: true })
-  const deltas = runEngine(engine, request, { signal: watch.signal })
+  const build = held.bid.engine
+  const deltas = runEngine(engine, request, { signal: watch.signal, build })
   const pieces = gatherDeltas(deltas)
   let tokens = 0
   let delivered = false
@@ -53,10 +56,10 @@ async function* run(
     for (;;) {
       const step = await watch.engine(pieces.next())
       if (step.done) {
-        const receipt = await deliver(context, admitted, step.value, startedAt)
+        const signed = await deliver(context, admitted, step.value, startedAt)
         delivered = true
         const { finishReason } = step.value.output
-        yield { type: 'job-end', finishReason, receipt }
+        yield { type: 'job-end', finishReason, ...signed }
         return
       }
       tokens += Math.max(1, step.value.tokenIds.length)
@@ -76,13 +79,19 @@ async function* run(
   }
 }
 
-/** Signs the receipt and puts it, with its evidence, into the journal; then tells the network. */
+/** What is signed for a delivered job. */
+type Delivered = {
+  readonly receipt: Signed<Receipt.Receipt>
+  readonly claim?: Signed<ExactClaim.ExactClaim> | undefined
+}
+
+/** Signs the receipt and puts it, with its evidence and its claim, into the journal; then tells the network. */
 async function deliver(
   context: Context,
   { id, held, job, request, metered, readyAt }: Admitted,
-  { output, usage }: Finished,
+  { output, usage, exact }: Finished,
   startedAt: number,
-): Promise<Signed<Receipt.Receipt>> {
+): Promise<Delivered> {
   const { chain, identity, clock, book, outbox } = context
   const { bid, order } = held.deal
   const worthMicroUsd = Completion.priceMicroUsd(usage, bid.message)
@@ -114,17 +123,23 @@ async function deliver(
     identity,
   )
   const readers = [held.key.buyer, ...order.message.validators]
-  const evidence = { job, request, output, receipt }
+  const claimed = bid.message.tier === 'exact' ? signClaim(context, id, exact) : undefined
+  const claim = claimed?.claim
+  const evidence = { job, request, output, receipt, claim }
   await book.change(held, () => {
     const meter = count(held.progress.meter, receipt.message, worthMicroUsd, clock.now())
     // A receipt lost in a power cut costs nothing: vouchers, which are on the disk at once, pay for it.
-    return { meter, writes: addJob({ evidence, readers }, clock.now()), sync: 'soon' }
+    const row = addJob({ evidence, readers }, clock.now())
+    const writes = claimed
+      ? [...row, ...addClaim(claimed.id, { claim: claimed.claim, request })]
+      : row
+    return { meter, writes, sync: 'soon' }
   })
   held.unpaid.set(id, receipt)
   outbox.publish(Exchange.topics.receipts, Receipt.serialize(receipt))
   const detail = `${usage.outputTokens} tokens, ${receipt.message.priceMicroUsd} micro-USD`
   outbox.note({ subject: 'job', id, code: 'job-delivered', detail, parent: held.id })
-  return receipt
+  return { receipt, claim }
 }
 
 function count(
@@ -199,7 +214,7 @@ async function* repeat(
       'Provider.NoEvidenceError',
       `Job ${id} was delivered, but its answer is not kept any more.`,
     )
-  const { output, receipt } = row.evidence
+  const { output, receipt, claim } = row.evidence
   yield { type: 'job-start', job: id }
   const { text, tokenIds, finishReason } = output
   yield { type: 'job-delta', delta: { text, tokenIds: tokenIds.slice(0, idsPerDelta) } }
@@ -207,7 +222,7 @@ async function* repeat(
     const delta = { text: '', tokenIds: tokenIds.slice(from, from + idsPerDelta) }
     yield { type: 'job-delta', delta }
   }
-  yield { type: 'job-end', finishReason, receipt }
+  yield { type: 'job-end', finishReason, receipt, claim }
 }
 
 const idsPerDelta = 65_536

@@ -1,5 +1,6 @@
-import type { Engine } from '../engine/Engine.ts'
+import type { Engine, ExactRun } from '../engine/Engine.ts'
 import * as Completion from '../protocol/Completion.ts'
+import { stepsOfCompletion } from '../protocol/ExactClaim.ts'
 import * as Json from '../protocol/Json.ts'
 import { BaseError, messageOf } from '../runtime/Errors.ts'
 import { RefusedError } from './RefusedError.ts'
@@ -8,6 +9,8 @@ import { RefusedError } from './RefusedError.ts'
 export type Finished = {
   readonly output: Completion.Output
   readonly usage: Completion.Usage
+  /** The run that made it, when the engine computes exactly. */
+  readonly exact?: ExactRun | undefined
 }
 
 /** The longest text of one answer, in UTF-16 units; the same limit as a message has. */
@@ -22,17 +25,17 @@ const textLimit = 1_000_000
 export async function* runEngine(
   engine: Pick<Engine, 'complete'>,
   request: Completion.Request,
-  { signal }: { signal: AbortSignal },
+  { signal, build }: { signal: AbortSignal; build?: string | undefined },
 ): AsyncGenerator<Completion.Delta, Finished, undefined> {
   const texts: string[] = []
   const tokenIds: number[] = []
   let length = 0
   let finished: Finished | undefined
-  for await (const event of untilAborted(engine.complete(request, { signal }), signal)) {
+  for await (const event of untilAborted(engine.complete(request, { signal, build }), signal)) {
     if (finished) throw fault('it went on after its end')
     if (event.type === 'completion-end') {
       const output = { text: texts.join(''), tokenIds, finishReason: event.finishReason }
-      finished = check({ output, usage: event.usage }, request)
+      finished = check({ output, usage: event.usage, exact: event.exact }, request)
       continue
     }
     const delta = parse(Completion.delta, event.delta, 'a delta')
@@ -70,14 +73,17 @@ const requestCodes = new Set([
   'Engine.ContextLengthError',
 ])
 
-function check({ output, usage }: Finished, request: Completion.Request): Finished {
+function check({ output, usage, exact }: Finished, request: Completion.Request): Finished {
   const parsed = parse(Completion.usage, usage, 'the usage')
   const most = inputTokensLimit(request)
   if (parsed.outputTokens > request.maxTokens)
     throw fault(`it counts ${parsed.outputTokens} tokens, asked for ${request.maxTokens}`)
   if (parsed.inputTokens > most)
     throw fault(`it counts ${parsed.inputTokens} tokens of input, which has at most ${most}`)
-  return { output: parse(Completion.output, output, 'the end'), usage: parsed }
+  const steps = stepsOfCompletion(parsed, output.finishReason)
+  if (exact && (exact.steps < steps.least || exact.steps > steps.most))
+    throw fault(`its run has ${exact.steps} steps, its tokens take ${steps.most}`)
+  return { output: parse(Completion.output, output, 'the end'), usage: parsed, exact }
 }
 
 function parse<type>(schema: Parameters<typeof Json.parse<type>>[0], value: unknown, what: string) {

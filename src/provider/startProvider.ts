@@ -24,7 +24,7 @@ import { answerOrder, createBidBook } from './answerOrder.ts'
 import { answerPayment } from './answerPayment.ts'
 import type { Context } from './Context.ts'
 import { createOffer } from './createOffer.ts'
-import { openJournal } from './Journal.ts'
+import { openJournal, type ClaimRow } from './Journal.ts'
 import { openLeaseBook, type Held } from './LeaseBook.ts'
 import * as Meter from './Meter.ts'
 import { createOutbox } from './Outbox.ts'
@@ -44,6 +44,10 @@ export type Provider = AsyncDisposable & {
   leases(): readonly LeaseView[]
   /** What settlement has to do, lease by lease. A lease that is to be released takes no voucher any more. */
   readonly claimables: () => Promise<readonly Claimable[]>
+  /** Claims that somebody can dispute, or could until a while ago, with the requests of their runs. */
+  claims(): Promise<readonly ClaimRow[]>
+  /** One of them by its id. */
+  claim(id: Hex.Hex): Promise<ClaimRow | undefined>
   /** Compares with the chain now, instead of at the next interval. */
   reconcile(): Promise<void>
 }
@@ -145,6 +149,8 @@ export async function startProvider(
     },
     leases: () => book.all().map(view),
     claimables: async () => book.all().flatMap((held) => claimable(context, held)),
+    claims: () => journal.claims(),
+    claim: (id) => journal.claim(id),
     reconcile: () => round('reconcile', compare),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
