@@ -136,26 +136,46 @@ contract ExactArithmeticTest is JudgeBase {
         eq(numberOf(result), stored(PlainFloat32.mul(product, scaleB)), "scaled");
     }
 
-    /// @dev e^x is written out; with a constant more its program is another, which is run instruction by instruction.
+    /// @dev Both are written out; with a constant more a program is another, which is run instruction by instruction.
     function testFuzz_exponential(uint256 seed) public view {
         uint256 x = seed >> 200 & 1 == 0 ? shaped(seed) : (seed & 0x83ffffff) | 0x40000000;
         (uint256 written,) = costs.run(exponential(17), bytesOf(x));
         (uint256 run,) = costs.run(exponential(18), bytesOf(x));
         eq(written, run, "e^x");
+        bytes memory inputs = bytes.concat(bytesOf(x), bytesOf(shaped(next(seed))));
+        (written,) = costs.run(exponentialOfDifference(18), inputs);
+        (run,) = costs.run(exponentialOfDifference(19), inputs);
+        eq(written, run, "e^(a - b)");
     }
 
     /// @dev The program of e^x, of which more constants than 17 only move the registers of the instructions.
     function exponential(uint256 constants) public pure returns (bytes memory program) {
-        program = abi.encode(1, constants, 24, 1 + constants + 23);
-        program = bytes.concat(program, EXP_CONSTANTS, new bytes(28));
+        bytes memory head = abi.encode(1, constants, 24, 1 + constants + 23);
+        return bytes.concat(head, EXP_CONSTANTS, new bytes(28), movedCode(EXP_CODE, 18, constants - 17));
+    }
+
+    /// @dev The same after max(a - b, -60), whose constant is the first of 18.
+    function exponentialOfDifference(uint256 constants) public pure returns (bytes memory program) {
+        bytes memory head = abi.encode(2, constants, 26, 2 + constants + 25);
         bytes memory code = EXP_CODE;
-        for (uint256 i = 0; i < 24; ++i) {
-            for (uint256 j = 0; j < 4; ++j) {
-                uint256 number = uint8(code[i * 4 + j]);
-                bool isResult = j > 0 && number >= 18;
-                program = bytes.concat(program, bytes2(uint16(isResult ? number + constants - 17 : number)));
-            }
+        // x is register 21, constants are two further on, results four.
+        for (uint256 i = 0; i < code.length; ++i) {
+            if (i % 4 == 0 || i % 4 > uint8(ARITY[uint8(code[i - i % 4])])) continue;
+            uint256 register = uint8(code[i]);
+            code[i] = bytes1(uint8(register == 0 ? 21 : register + (register < 18 ? 2 : 4)));
         }
+        code = bytes.concat(hex"02000100" hex"07140200", code);
+        bytes memory moved = movedCode(code, 20, constants - 18);
+        return bytes.concat(head, hex"c2700000", EXP_CONSTANTS, new bytes(24), moved);
+    }
+
+    /// @dev Instructions of 8 bytes from such of 4, whose registers from `first` on are moved.
+    function movedCode(bytes memory code, uint256 first, uint256 by) private pure returns (bytes memory moved) {
+        for (uint256 i = 0; i < code.length; ++i) {
+            uint256 number = uint8(code[i]);
+            moved = bytes.concat(moved, bytes2(uint16(i % 4 > 0 && number >= first ? number + by : number)));
+        }
+        moved = bytes.concat(moved, new bytes((32 - moved.length % 32) % 32));
     }
 
     bytes private constant EXP_CONSTANTS = hex"3fb8aa3b4b400000bf3172183102e3083abc81b93c09004d3d2aa49f3e2aaa70"

@@ -44,13 +44,18 @@ contract JudgeGasTest is JudgeBase {
     }
 
     function test_gas_exp() public {
-        bytes memory program = new ExactArithmeticTest().exponential(17);
+        ExactArithmeticTest programs = new ExactArithmeticTest();
+        bytes memory program = programs.exponential(17);
         (, uint256 used) = costs.run(program, bytesOf(0xc0500000));
         Snapshots(address(vm)).snapshotValue(GROUP, "exp, execution", used);
         atMost(used, 9_000, "exp");
-        (, used) = costs.run(new ExactArithmeticTest().exponential(18), bytesOf(0xc0500000));
+        (, used) = costs.run(programs.exponential(18), bytesOf(0xc0500000));
         Snapshots(address(vm)).snapshotValue(GROUP, "exp, instruction by instruction, execution", used);
         judged("exp", mapLeaf(1, program), 0, zero, bytesOf(0xc0500000));
+        bytes memory inputs = bytes.concat(bytesOf(0xc0500000), bytesOf(0x3f9e0652));
+        (, used) = costs.run(programs.exponentialOfDifference(18), inputs);
+        Snapshots(address(vm)).snapshotValue(GROUP, "exp in a softmax, execution", used);
+        atMost(used, 9_000, "exp in a softmax");
     }
 
     /// @dev 64 instructions, as the longest program of a decoder's training step has, and 512, the limit.

@@ -3,13 +3,23 @@ pragma solidity 0.8.37;
 
 import {Float32} from "./Float32.sol";
 
-/// @title The map program of e^x, written out: the most frequent long program, at a third of what it costs instruction by
-/// instruction.
+/// @title The map programs of e^x and of the power in a softmax, written out, at less than half of what they cost
+/// instruction by instruction. They are `exp` and `expOfDifference` of src/exact/Elementwise.ts.
 library Exponential {
-    /// @dev keccak256 of the program's bytes in a leaf, `exp` of src/exact/Elementwise.ts.
-    bytes32 internal constant PROGRAM = 0x3eb6c9543f22c490722406374d88e6ec9c1a71a876fb841d60d1627de3d52b9d;
+    /// @dev keccak256 of the bytes of each program in a leaf, and how many there are.
+    bytes32 internal constant EXP = 0x3eb6c9543f22c490722406374d88e6ec9c1a71a876fb841d60d1627de3d52b9d;
+    bytes32 internal constant EXP_OF_DIFFERENCE = 0x4fdd2aef131d76175fc36d2eaf06d298fc9fc8c6102db2a264c31d781b27944c;
+    uint256 internal constant EXP_LENGTH = 416;
+    uint256 internal constant EXP_OF_DIFFERENCE_LENGTH = 448;
 
-    /// @notice What the program gives: the sequence of src/exact/SPEC.md, section 2.
+    uint256 private constant MINUS_60 = 0xc2700000;
+
+    /// @notice e^(a - b), the difference no lower than -60.
+    function expOfDifference(uint256 a, uint256 b) internal pure returns (uint256) {
+        return exp(Float32.max(Float32.sub(a, b), MINUS_60));
+    }
+
+    /// @notice e^x by the sequence of src/exact/SPEC.md, section 2.
     function exp(uint256 x) internal pure returns (uint256) {
         unchecked {
             uint256 t = Float32.fma(x, 0x3fb8aa3b, 0x4b400000);

@@ -10,11 +10,12 @@ import {LittleEndian} from "./LittleEndian.sol";
 /// constants of 4 bytes, the instructions of 8 (operator and three registers of 16 bits; those it does not read
 /// are 0), both filled up to whole words.
 library MapProgram {
+    using LittleEndian for bytes;
+
     uint256 private constant MAX_INPUTS = 4;
     uint256 private constant MAX_CONSTANTS = 64;
     uint256 private constant MAX_INSTRUCTIONS = 512;
     uint256 private constant HEAD = 128;
-    uint256 private constant EXP_LENGTH = 416;
     /// @dev Four instructions a word, each four lanes of 16 bits: 2^15, and what the lane may hold at most, which is 21 for
     /// an operator and the last register written before for the others, of the four instructions one more each.
     uint256 private constant FIRST_FOUR = 0x8015800080008000801580018001800180158002800280028015800380038003;
@@ -46,8 +47,13 @@ library MapProgram {
     /// @param program from its four words to the end of the leaf.
     /// @param inputs 4 bytes each, as they lie in tensors.
     function run(bytes calldata program, bytes calldata inputs) internal pure returns (uint256) {
-        if (program.length == EXP_LENGTH && inputs.length == 4 && keccak256(program) == Exponential.PROGRAM) {
-            return Exponential.exp(LittleEndian.number(inputs, 0));
+        if (program.length == Exponential.EXP_LENGTH && inputs.length == 4) {
+            if (keccak256(program) == Exponential.EXP) return Exponential.exp(inputs.number(0));
+        }
+        if (program.length == Exponential.EXP_OF_DIFFERENCE_LENGTH && inputs.length == 8) {
+            if (keccak256(program) == Exponential.EXP_OF_DIFFERENCE) {
+                return Exponential.expOfDifference(inputs.number(0), inputs.number(1));
+            }
         }
         Parts memory parts = _parts(program);
         if (inputs.length != 4 * parts.inputs) revert WrongInputs(inputs.length, 4 * parts.inputs);
