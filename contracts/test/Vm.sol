@@ -24,8 +24,10 @@ interface Vm {
     function getNonce(address account) external view returns (uint64);
     function lastCallGas() external view returns (Gas memory);
     function prank(address sender) external;
+    function revertToState(uint256 id) external returns (bool);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
+    function snapshotState() external returns (uint256 id);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function warp(uint256 timestamp) external;
 }

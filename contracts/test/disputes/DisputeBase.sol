@@ -174,15 +174,15 @@ abstract contract DisputeBase is Base {
         if (plan.lie < 64) leafA[4 * term] ^= 0x01;
         uint256 first = plan.element / plan.columns * plan.terms + 64 * plan.segment;
         w.openA = opening(leafA, first / 64, plan.rows * plan.terms / 64);
-        uint256 at = (64 * plan.segment + term) * plan.columns + plan.element % plan.columns;
+        uint256 place = (64 * plan.segment + term) * plan.columns + plan.element % plan.columns;
         bytes memory leafB = noise(256);
-        for (uint256 i = 0; i < 4; ++i) leafB[at % 64 * 4 + i] = w.operands[256 + 4 * term + i];
-        if (plan.lie >= 64 && plan.lie != NO_LIE) leafB[at % 64 * 4] ^= 0x01;
-        w.openB = opening(leafB, at / 64, plan.terms * plan.columns / 64);
+        for (uint256 i = 0; i < 4; ++i) leafB[place % 64 * 4 + i] = w.operands[256 + 4 * term + i];
+        if (plan.lie >= 64 && plan.lie != NO_LIE) leafB[place % 64 * 4] ^= 0x01;
+        w.openB = opening(leafB, place / 64, plan.terms * plan.columns / 64);
         w.openB.name = sha256("b");
         bytes memory slot =
             abi.encodePacked(sha256("b"), typeWords(2, plan.terms, plan.columns), w.openB.root);
-        (w.openB.rootPath, w.stateBefore) = Trees.path(Trees.leafHash(slot), 0, plan.stateCount);
+        (w.openB.rootPath, w.stateBefore) = Trees.pathFor(Trees.leafHash(slot), 0, plan.stateCount);
     }
 
     function opening(bytes memory leaf, uint256 index, uint256 count)
@@ -191,7 +191,7 @@ abstract contract DisputeBase is Base {
         returns (IDisputes.TensorOpening memory o)
     {
         o.leaf = leaf;
-        (o.leafPath, o.root) = Trees.path(Trees.leafHash(leaf), index, count);
+        (o.leafPath, o.root) = Trees.pathFor(Trees.leafHash(leaf), index, count);
     }
 
     function buildTrace(World memory w, Plan memory plan) private pure {
@@ -203,7 +203,7 @@ abstract contract DisputeBase is Base {
     function buildGraph(World memory w, Plan memory plan, bytes memory leaf, uint256 index) internal pure {
         uint256 count = plan.stateCount + plan.opCount + 2;
         w.header = IDisputes.Header(plan.stateCount, 1, plan.opCount, 1, 0);
-        (w.opPath, w.header.leaves) = Trees.path(Trees.leafHash(leaf), index, count);
+        (w.opPath, w.header.leaves) = Trees.pathFor(Trees.leafHash(leaf), index, count);
         w.claim.graph = sha256(abi.encode(1, w.header));
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDisputeRules} from "../../src/interfaces/IDisputeRules.sol";
 import {IDisputes} from "../../src/interfaces/IDisputes.sol";
 import {Sha256Tree} from "../../src/libraries/exact/Sha256Tree.sol";
 import {DisputeBase} from "./DisputeBase.sol";
@@ -12,6 +13,25 @@ contract DisputesMovesTest is DisputeBase {
         super.setUp();
         credit(claimant, 10 * BOND);
         credit(challenger, 10 * BOND);
+    }
+
+    /// @dev Calls are sent on to the rules as they come, so that both must know them by the same selectors.
+    function test_rules_haveTheSameMoves() public pure {
+        ok(IDisputes.reveal.selector == IDisputeRules.reveal.selector, "reveal");
+        ok(IDisputes.pick.selector == IDisputeRules.pick.selector, "pick");
+        ok(IDisputes.pickValue.selector == IDisputeRules.pickValue.selector, "pickValue");
+        ok(IDisputes.enter.selector == IDisputeRules.enter.selector, "enter");
+        ok(IDisputes.disputeAfter.selector == IDisputeRules.disputeAfter.selector, "disputeAfter");
+        ok(IDisputes.tensor.selector == IDisputeRules.tensor.selector, "tensor");
+        ok(IDisputes.showLeaf.selector == IDisputeRules.showLeaf.selector, "showLeaf");
+        ok(IDisputes.pickElement.selector == IDisputeRules.pickElement.selector, "pickElement");
+        ok(IDisputes.accumulators.selector == IDisputeRules.accumulators.selector, "accumulators");
+        ok(IDisputes.pickPart.selector == IDisputeRules.pickPart.selector, "pickPart");
+        ok(IDisputes.operands.selector == IDisputeRules.operands.selector, "operands");
+        ok(IDisputes.proveRead.selector == IDisputeRules.proveRead.selector, "proveRead");
+        ok(IDisputes.proveDraw.selector == IDisputeRules.proveDraw.selector, "proveDraw");
+        ok(IDisputes.proveArithmetic.selector == IDisputeRules.proveArithmetic.selector, "proveArithmetic");
+        ok(IDisputes.proveSlot.selector == IDisputeRules.proveSlot.selector, "proveSlot");
     }
 
     function test_reveal_reverts() public {

@@ -72,10 +72,10 @@ library Trees {
         for (uint256 level = depth(count); level > 0; level -= stride(level)) ++rounds;
         stages = new Stage[](rounds);
         uint256[] memory levels = new uint256[](rounds);
-        uint256 at = depth(count);
+        uint256 height = depth(count);
         for (uint256 i = 0; i < rounds; ++i) {
-            levels[i] = at;
-            at -= stride(at);
+            levels[i] = height;
+            height -= stride(height);
         }
         root = node;
         for (uint256 left = rounds; left > 0; --left) {
@@ -112,7 +112,7 @@ library Trees {
     }
 
     /// @notice A path for a leaf to a root, both made up.
-    function path(bytes32 node, uint256 index, uint256 count)
+    function pathFor(bytes32 node, uint256 index, uint256 count)
         internal
         pure
         returns (bytes32[] memory siblings_, bytes32 root)
