@@ -18,6 +18,7 @@ export {
   type State,
 } from './coordinator/State.ts'
 export { candidatesOf, waitMs } from './log/candidates.ts'
+export { type LogSync, startLogSync } from './node/startLogSync.ts'
 export { type Log, openLog } from './log/openLog.ts'
 export * as Replica from './Replica.ts'
 export { runSegment, segmentStart } from './segment.ts'

@@ -43,12 +43,7 @@ export function authorOf({ kind, signed }: Entry): Hex.Address {
   return kind === 'audit' ? signed.message.auditor : signed.message.worker
 }
 
-/**
- * Checks the signature of an entry.
- *
- * @throws {SignatureError} when its author did not sign it.
- */
-export function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
+function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
   switch (kind) {
     case 'join':
       return void Join.verify(domain, signed)
@@ -62,5 +57,15 @@ export function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
       return void Applied.verify(domain, signed)
     case 'audit':
       return void Audit.verify(domain, signed)
+  }
+}
+
+/** Whether its author signed an entry. */
+export function isSigned(domain: Domain.Domain, entry: Entry): boolean {
+  try {
+    verify(domain, entry)
+    return true
+  } catch {
+    return false
   }
 }

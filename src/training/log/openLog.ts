@@ -81,7 +81,7 @@ export async function openLog(
   function follow(batch: Batch.Batch, at = links.length): Link {
     const before = links[at - 1]?.state ?? start
     const hash = Batch.hash(domain, batch)
-    const inbox = batch.entries.filter((entry) => isSigned(domain, entry))
+    const inbox = batch.entries.filter((entry) => Entry.isSigned(domain, entry))
     const { state, outbox } = tick(before, { now: batch.head.message.now, seed: hash, inbox })
     return { batch, hash, state, decisions: outbox }
   }
@@ -194,15 +194,6 @@ function isSettled(links: readonly Link[]): boolean {
   if (after.number > closed.round + 1) return true
   const reported = closed.accepted.filter(({ worker }) => after.reports.has(worker)).length
   return after.number === closed.round + 1 && reported * 2 > closed.accepted.length
-}
-
-function isSigned(domain: Domain.Domain, entry: Entry.Entry): boolean {
-  try {
-    Entry.verify(domain, entry)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Thrown when batches cannot be taken into a log. */
