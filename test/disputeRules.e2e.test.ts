@@ -23,7 +23,7 @@ import { playFaults, scenarios } from './playFaults.ts'
 
 /** `npm run test:judge-full` compares more games. */
 const full = process.env['MODE'] === 'judge-full'
-const count = (full ? 36 : 5) * scenarios.length
+const count = (full ? 32 : 4) * scenarios.length
 
 let devnet: Devnet
 let ask: (claim: ExactClaim, position: Position.Position, move: Move.Move) => Promise<string>
@@ -67,7 +67,8 @@ describe('DisputeRules', () => {
           const ours = outcomeOf(claim, position, move)
           const theirs = await ask(claim, position, move)
           expect(theirs, `game ${number}, ${JSON.stringify({ position, move })}`).toBe(ours)
-          const kind = `${move.type}: ${ours.startsWith('0x') ? 'goes on' : ours}`
+          const source = move.type === 'prove-read' ? ` of ${move.opening.source}` : ''
+          const kind = `${move.type}${source}: ${ours.startsWith('0x') ? 'goes on' : ours}`
           seen[kind] = (seen[kind] ?? 0) + 1
         }
       }
@@ -75,7 +76,8 @@ describe('DisputeRules', () => {
       for (const type of ['reveal', 'pick', 'enter', 'tensor', 'leaf', 'element', 'part'])
         for (const outcome of ['goes on', 'refused'])
           expect(seen).toHaveProperty(`${type}: ${outcome}`)
-      for (const type of ['prove-read', 'prove-arithmetic', 'prove-slot'])
+      const reads = ['state', 'trace', 'data'].map((source) => `prove-read of ${source}`)
+      for (const type of [...(full ? reads : []), 'prove-arithmetic', 'prove-slot'])
         for (const outcome of ['end', 'refused']) expect(seen).toHaveProperty(`${type}: ${outcome}`)
     },
   )

@@ -139,6 +139,12 @@ function stateBit(kind: 'weight' | 'optimiser', run: TinyRun, dice: Dice): Injec
   return { name, fault: { state }, step, at: { slot } }
 }
 
+/** The first state with a bit turned. */
+export function changedStart(run: TinyRun, dice: Dice): readonly Uint8Array[] {
+  const { slot, place, bit } = someBit(run, dice, (name) => name !== 'step' && name !== 'count')
+  return run.start.map((bytes, at) => (at === slot ? flipped(bytes, place, bit) : bytes))
+}
+
 function someBit({ graph }: TinyRun, dice: Dice, isOf: (name: string) => boolean) {
   const able = graph.state.flatMap(({ name }, slot) => (isOf(name) ? [slot] : []))
   const slot = dice.pick(able)

@@ -17,6 +17,8 @@ export type TinyRun = {
   readonly worker: number
   readonly steps: number
   readonly batch: (step: number) => readonly Uint8Array[]
+  /** The same drawn from other data. */
+  readonly batchOf: (data: Uint8Array) => (step: number) => readonly Uint8Array[]
 }
 
 const data = Uint8Array.from(tokensOf('the cat sat on the mat; '.repeat(20)))
@@ -39,11 +41,14 @@ export async function decoderTraining({
   })
   const { parameters } = model
   await using run = await startRun({ backend: reference }, { graph, parameters, seed })
-  const batch = (step: number) => [
-    bytesOf(batchOf(data, { seed, step, worker, rows: 2, length: length + 1 })),
+  const batchFrom = (from: Uint8Array) => (step: number) => [
+    bytesOf(batchOf(from, { seed, step, worker, rows: 2, length: length + 1 })),
   ]
-  return { graph, start: run.state(), data, seed, worker, steps, batch }
+  const batch = batchFrom(data)
+  return { graph, start: run.state(), data, seed, worker, steps, batch, batchOf: batchFrom }
 }
+
+const none = () => []
 
 type Training = {
   profile?: 'f32' | 'i8' | 'i8x3' | undefined
@@ -60,7 +65,16 @@ export async function generation({ steps = 5 }: { steps?: number } = {}): Promis
   const prompt = tokensOf('cat').map((token) => token % small.vocabulary)
   const start = generationState(model, { weights, prompt, temperature: 0.8, seed })
   const graph = generationGraph(model)
-  return { graph, start, data: undefined, seed: [0, 0], worker: 0, steps, batch: () => [] }
+  return {
+    graph,
+    start,
+    data: undefined,
+    seed: [0, 0],
+    worker: 0,
+    steps,
+    batch: none,
+    batchOf: () => none,
+  }
 }
 
 const small: Decoder = { ...tinyDecoder, vocabulary: 128 }

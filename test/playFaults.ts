@@ -4,6 +4,7 @@ import * as Hex from '../src/protocol/Hex.ts'
 import type { Party } from '../src/verification/dispute/Position.ts'
 import { type Claimed, claimRun, type Played, type Player, playOut } from './exactDisputes.ts'
 import {
+  changedStart,
   type Dice,
   diceOf,
   equivocatingClaimant,
@@ -32,6 +33,8 @@ export type Report = {
 /** Faults in the run, lies in the game, false claims, and lies against a true claim. */
 export const scenarios = [
   ...(Object.keys(kinds) as (keyof typeof kinds)[]),
+  'other data',
+  'other start',
   'lying prover',
   'equivocation',
   'stalling claimant',
@@ -58,7 +61,7 @@ export async function* playFaults({
     const dice = diceOf(`fault ${number}`)
     const scenario = scenarios[number % scenarios.length]!
     const kind = dice.below(runs.length)
-    const at = scenario === 'order' && runs[kind]!.graph.batch.length === 0 ? 0 : kind
+    const at = /order|data/.test(scenario) && runs[kind]!.graph.batch.length === 0 ? 0 : kind
     yield await playFault({ number, scenario, dice, run: runs[at]!, honest: honest[at]! })
   }
 }
@@ -88,6 +91,8 @@ async function playFault(setting: Setting): Promise<Report> {
     const falsified = { ...claim, [changed]: Hex.sha256(claim[changed]) }
     return convict(setting, { claim: falsified, claimant, challenger })
   }
+  if (scenario === 'other data') return convict(setting, await withOtherData(setting))
+  if (scenario === 'other start') return convict(setting, await withOtherStart(setting))
   const { injected, liar } = await inject(setting)
   const truthful = honestClaimant(liar.prover)
   const players: Readonly<Record<string, Player>> = {
@@ -99,13 +104,49 @@ async function playFault(setting: Setting): Promise<Report> {
   return convict(setting, { claim: liar.claim, claimant: player, challenger, injected })
 }
 
+/** What those lie about who lie in the game. */
+const mixed = ['order', 'weight', 'activation', 'kernel'] as const
+
+/** Reads other data than the claim says, and shows its bytes as operands. */
+async function withOtherData({ run, honest, dice }: Setting): Promise<Trial> {
+  const data = run.data!.map((byte) => byte ^ 1)
+  const { prover, claim } = await claimRun({ ...run, data, batch: run.batchOf(data) })
+  const changed = { ...claim, data: honest.claim.data }
+  const challenger = honestChallenger(honest.prover)
+  const isWhole = dice.below(2) === 0
+  return {
+    claim: changed,
+    claimant: honestClaimant(isWhole ? prover : { ...prover, data: run.data }),
+    challenger,
+    reason: isWhole ? 'read' : 'arithmetic',
+  }
+}
+
+/** Begins from another state than the claim says, and shows its bytes as operands. */
+async function withOtherStart({ run, honest, dice }: Setting): Promise<Trial> {
+  for (;;) {
+    const start = changedStart(run, dice)
+    const { prover, claim } = await claimRun({ ...run, start })
+    if (claim.run === honest.claim.run) continue
+    const before = honest.claim.start
+    const player = honestClaimant(prover)
+    return {
+      claim: { ...claim, start: before },
+      claimant: async (...turn) => {
+        const move = await player(...turn)
+        return move?.type === 'enter' && move.path.length === 0 ? { ...move, before } : move
+      },
+      challenger: honestChallenger(honest.prover),
+    }
+  }
+}
+
 /** A fault that changes the run: some are lost in rounding, and leave a true claim. */
 async function inject({ scenario, dice, run, honest }: Setting) {
   for (let attempt = 0; attempt < 100; attempt++) {
     const isKind = scenario in kinds
-    const kind = isKind
-      ? (scenario as keyof typeof kinds)
-      : dice.pick(['weight', 'activation', 'kernel'] as const)
+    const others = run.data ? mixed : mixed.slice(1)
+    const kind = isKind ? (scenario as keyof typeof kinds) : dice.pick(others)
     const injected = kinds[kind](run, dice)
     const liar = await claimRun(run, { fault: injected.fault })
     if (liar.claim.run !== honest.claim.run) return { injected, liar }
@@ -118,14 +159,16 @@ type Trial = {
   readonly claimant: Player
   readonly challenger: Player
   readonly injected?: Injected
+  readonly reason?: Played['reason']
 }
 
 /** A false claim, which must fall. */
 async function convict(setting: Setting, trial: Trial): Promise<Report> {
   const { number, scenario } = setting
-  const { claim, claimant, challenger, injected } = trial
+  const { claim, claimant, challenger, injected, reason } = trial
   const played = await playOut(claim, { claimant, challenger })
   const problems = played.winner === 'challenger' ? [] : [`the ${played.winner} wins`]
+  if (reason && played.reason !== reason) problems.push(`${played.reason}, not ${reason}`)
   if (injected && scenario in kinds) problems.push(...misplaced(injected, played))
   const fault = injected?.name ?? scenario
   return { number, scenario, fault, guilty: 'claimant', played, problems, claim }

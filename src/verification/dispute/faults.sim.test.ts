@@ -3,7 +3,7 @@ import { playFaults, scenarios } from '../../../test/playFaults.ts'
 
 /** `npm run test:judge-full` plays five thousand. */
 const full = process.env['MODE'] === 'judge-full'
-const count = full ? 5_000 : 12 * scenarios.length
+const count = full ? 5_000 : 8 * scenarios.length
 
 describe('a dispute', () => {
   test(
