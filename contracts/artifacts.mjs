@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const contracts = dirname(fileURLToPath(import.meta.url))
 const names = ['TestUSD', 'ProviderRegistry', 'Vault', 'ExactJudge', 'DisputeRules', 'Disputes']
-const testing = ['ManyCalls', 'JudgeCosts']
+const testing = ['ManyCalls', 'JudgeCosts', 'ReadsOf']
 
 const build = spawnSync(
   process.execPath,
