@@ -127,6 +127,9 @@ describe('deploy', { timeout: 60_000 }, () => {
     await expect(deploy({ ...options, withdrawalDelaySeconds: 1 })).rejects.toMatchObject({
       code: 'Chain.DeploymentError',
     })
+    await expect(deploy({ ...options, clockSeconds: 7 })).rejects.toMatchObject({
+      message: expect.stringContaining('clock is 900 on the chain, not 7') as string,
+    })
     const { usd } = first.parameters
     const other = await deploy({ rpcUrl, deployer: identity(8), usd, court: holder })
     expect(other.parameters.usd).toBe(usd)
