@@ -1,5 +1,6 @@
 import type * as Assurance from '../protocol/Assurance.ts'
 import type * as Completion from '../protocol/Completion.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Receipt from '../protocol/Receipt.ts'
 import type { Reason } from '../protocol/Exchange.ts'
@@ -74,6 +75,8 @@ export type BuyerEvent =
       /** Hash of the receipt. */
       readonly receiptId: Hex.Hex
       readonly receipt: Signed<Receipt.Receipt>
+      /** What the provider answers for with a bond; for tier `exact` alone. */
+      readonly claim?: Signed<ExactClaim.ExactClaim> | undefined
       readonly assurance: Assurance.Assurance
     }
 
@@ -94,6 +97,10 @@ export type JobRecord = {
   readonly receiptId: Hex.Hex
   /** Stable code when refunded or failed. */
   readonly reason?: string | undefined
+  /** What the provider answers for a delivered job of tier `exact` with, and until when it can be challenged. */
+  readonly claim?:
+    | { readonly bondMicroUsd: bigint; readonly challengeUntilSeconds: number }
+    | undefined
   readonly createdAt: number
 }
 

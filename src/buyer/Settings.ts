@@ -28,6 +28,9 @@ export type Settings = {
   readonly pinnedWeights: Readonly<Record<string, Hex.Hex>>
   /** Providers with less at stake on the chain get no lease. */
   readonly minStakeMicroUsd: bigint
+  /** Answers of tier `exact` are not paid for which less is answered, or for less time than this is left. */
+  readonly minBondMicroUsd: bigint
+  readonly minChallengeWindowMs: number
   /** When set, the deposit is kept at this much free money from the buyer's own account. */
   readonly keepDepositMicroUsd: bigint | undefined
   /** Models that get leases before anybody asks: named ones, or every one that is offered. */
@@ -67,6 +70,8 @@ const defaults: Settings = {
   auctionRule: 'second-price',
   pinnedWeights: {},
   minStakeMicroUsd: 0n,
+  minBondMicroUsd: 100_000n,
+  minChallengeWindowMs: 300_000,
   keepDepositMicroUsd: undefined,
   warmModels: [],
   bidTimeoutMs: 3_000,

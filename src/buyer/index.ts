@@ -5,5 +5,6 @@
  */
 export type * from './Buyer.ts'
 export { BusyError, InterruptedError, NoProviderError } from './Buyer.ts'
+export { checkClaim, unchecked } from './checkClaim.ts'
 export { checkReceipt, inputTokensLimit } from './checkReceipt.ts'
 export { startBuyer } from './startBuyer.ts'

@@ -1,15 +1,17 @@
 import { BaseError } from '../runtime/Errors.ts'
 import { NoReplyError } from '../network/Network.ts'
 import * as Completion from '../protocol/Completion.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import * as Exchange from '../protocol/Exchange.ts'
 import * as Hex from '../protocol/Hex.ts'
 import * as Job from '../protocol/Job.ts'
 import * as Json from '../protocol/Json.ts'
 import * as Receipt from '../protocol/Receipt.ts'
 import type { Signed } from '../protocol/SignedMessage.ts'
+import { checkClaim } from './checkClaim.ts'
 import { checkReceipt } from './checkReceipt.ts'
 import type { Context } from './internal/context.ts'
-import { providerOf, type Held } from './internal/held.ts'
+import { providerOf, tierOf, type Held } from './internal/held.ts'
 
 /** A job's deltas as they come, then its checked end. */
 export type JobEvent =
@@ -20,6 +22,8 @@ export type JobEvent =
       readonly usage: Completion.Usage
       readonly receiptId: Hex.Hex
       readonly receipt: Signed<Receipt.Receipt>
+      /** What the provider answers for, in a lease of tier `exact`. */
+      readonly claim: Signed<ExactClaim.ExactClaim> | undefined
     }
 
 /** Text a token can be at most, in characters: engines give at most a few words for one. */
@@ -49,7 +53,7 @@ export function createJob(
 
 /**
  * Sends a job and passes on its answer while it holds to what was asked; the end comes only with a
- * receipt that checks.
+ * receipt that checks, and in a lease of tier `exact` with a claim that does.
  *
  * @throws {WrongAnswerError} when the provider breaks the agreement: other words than JSON, too many
  * tokens, a wrong receipt. @throws whatever the network throws when it fails or falls silent.
@@ -85,23 +89,31 @@ export async function* runJob(
       continue
     }
     const { message: receipt } = event.receipt
-    const problem = checkReceipt(event.receipt, {
-      domain: chain.domain,
-      bid: held.bid.message,
-      job: job.signed.message,
-      jobId: job.id,
-      request,
-      output: answer.end(event.finishReason),
-      metered: held.readied,
-      nowMs: clock.now(),
-    })
+    const { finishReason } = event
+    const claim = tierOf(held) === 'exact' ? event.claim : undefined
+    const { inputTokens, outputTokens } = receipt
+    const usage = { inputTokens, outputTokens }
+    const facts = { domain: chain.domain, bid: held.bid.message, jobId: job.id, request }
+    const nowMs = clock.now()
+    const problem =
+      checkReceipt(event.receipt, {
+        ...facts,
+        job: job.signed.message,
+        output: answer.end(finishReason),
+        metered: held.readied,
+        nowMs,
+      }) ??
+      (tierOf(held) === 'exact'
+        ? checkClaim(claim, { ...facts, ...settings, usage, finishReason, nowMs })
+        : undefined)
     if (problem) throw new WrongAnswerError(problem.code, problem.message)
     yield {
       type: 'job-end',
-      finishReason: event.finishReason,
-      usage: { inputTokens: receipt.inputTokens, outputTokens: receipt.outputTokens },
+      finishReason,
+      usage,
       receiptId: Receipt.hash(chain.domain, receipt),
       receipt: event.receipt,
+      claim,
     }
     return
   }

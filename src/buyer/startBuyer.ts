@@ -110,12 +110,12 @@ export async function startBuyer(
     models: () => book.models(),
     complete: (request, completion) =>
       complete({ context, desk, jobs, probe }, request, completion),
-    job: async (id) => recordOf(await jobs.get(id)),
+    job: async (id) => recordOf(await jobs.get(id), clock.now()),
     async jobs({ limit = 100 } = {}) {
-      return (await jobs.newest(Math.min(1000, limit))).map((row) => recordOf(row)!)
+      return (await jobs.newest(Math.min(1000, limit))).map((row) => recordOf(row, clock.now())!)
     },
     async settled(id, { signal } = {}) {
-      const record = recordOf(await jobs.settled(id, signal))
+      const record = recordOf(await jobs.settled(id, signal), clock.now())
       if (!record)
         throw new Json.MalformedError({ what: 'job id', reason: `${id} is not known here` })
       return record

@@ -79,7 +79,7 @@ async function* serve(
         place.release()
         const row = await jobs.deliver(held, job.id, event)
         if (!begun) yield start
-        const { finishReason, usage, receipt, receiptId } = event
+        const { finishReason, usage, receipt, receiptId, claim } = event
         const { priceMicroUsd, assurance } = row
         yield {
           type: 'completion-end',
@@ -88,6 +88,7 @@ async function* serve(
           priceMicroUsd,
           receiptId,
           receipt,
+          claim,
           assurance,
         }
         return undefined

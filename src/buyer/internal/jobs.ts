@@ -166,7 +166,7 @@ export function createJobs(context: Context, verdicts: Verdicts): Jobs {
       journal.later({ job: row })
       note(row, 'job', 'job-start')
     },
-    async deliver(held, id, { usage, receipt, receiptId }) {
+    async deliver(held, id, { usage, receipt, receiptId, claim }) {
       const free = receipt.message.priceMicroUsd === 0n
       const priceMicroUsd = free ? 0n : Completion.priceMicroUsd(usage, held.prices)
       const row: JobRow = {
@@ -176,6 +176,7 @@ export function createJobs(context: Context, verdicts: Verdicts): Jobs {
         priceMicroUsd,
         receiptId,
         receipt,
+        claim,
         deliveredAt: clock.now(),
       }
       held.heldMicroUsd += priceMicroUsd
@@ -239,5 +240,6 @@ function assuranceOf(row: JobRow, verdict: Verdict.Verdict | undefined): JobRow[
   const { tier } = row.assurance
   if (verdict?.outcome === 'valid') return { tier, state: 'verified', method: verdict.method }
   if (verdict?.outcome === 'invalid') return { tier, state: 'challenged', method: verdict.method }
-  return { tier, state: 'final' }
+  // Of exact work the chain has the last word: until the window is over somebody may challenge it.
+  return { tier, state: row.claim ? 'pending' : 'final' }
 }

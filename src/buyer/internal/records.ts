@@ -2,11 +2,16 @@ import type { Buyer, JobRecord } from '../Buyer.ts'
 import { signedMicroUsd, tierOf, type Held } from './held.ts'
 import type { JobRow } from './rows.ts'
 
-/** What callers see of a job. */
-export function recordOf(row: JobRow | undefined): JobRecord | undefined {
+/** What callers see of a job. A claim that nobody has challenged in its time is final. */
+export function recordOf(row: JobRow | undefined, nowMs: number): JobRecord | undefined {
   if (!row) return undefined
-  const { receipt: _receipt, deliveredAt: _deliveredAt, ...record } = row
-  return record
+  const { receipt: _receipt, deliveredAt: _deliveredAt, claim, ...record } = row
+  if (!claim) return record
+  const { bond: bondMicroUsd, challengeUntil: challengeUntilSeconds } = claim.message
+  const claimed = { ...record, claim: { bondMicroUsd, challengeUntilSeconds } }
+  const isOver = nowMs > challengeUntilSeconds * 1000
+  if (row.state !== 'paid' || row.assurance.state !== 'pending' || !isOver) return claimed
+  return { ...claimed, assurance: { ...row.assurance, state: 'final' } }
 }
 
 /** What callers see of a lease. */

@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import * as Assurance from '../../protocol/Assurance.ts'
 import * as Bid from '../../protocol/Bid.ts'
 import * as Completion from '../../protocol/Completion.ts'
+import * as ExactClaim from '../../protocol/ExactClaim.ts'
 import * as Exchange from '../../protocol/Exchange.ts'
 import type * as Hex from '../../protocol/Hex.ts'
 import * as Lease from '../../protocol/Lease.ts'
@@ -69,6 +70,8 @@ export const jobRow = z.strictObject({
   /** When the receipt was found right; the wait for a verdict counts from here. */
   deliveredAt: z.optional(z.number()),
   receipt: z.optional(Receipt.schema),
+  /** What the provider answers for, when the tier is `exact`. */
+  claim: z.optional(ExactClaim.schema),
 })
 
 export const providerRow = z.strictObject({
