@@ -17,8 +17,11 @@ export const types = {
     { name: 'payloadBytes', type: 'uint32' },
     /** State root at the end of the segment. */
     { name: 'end', type: 'bytes32' },
-    /** Root over the error vector that stays with the worker; zero where the rule has none. */
-    { name: 'errorRoot', type: 'bytes32' },
+    /** SHA-256 of the error vector that went into the payload; zero for none, all zeros. */
+    { name: 'errorBefore', type: 'bytes32' },
+    /** That of the one that stays with the worker, if the payload counts and if it does not. */
+    { name: 'errorIfAccepted', type: 'bytes32' },
+    { name: 'errorIfLate', type: 'bytes32' },
     /** Hash of the segment's `ExactClaim`; zero for tier `unverified`. */
     { name: 'claim', type: 'bytes32' },
   ],

@@ -39,6 +39,8 @@ export type Worker = {
   /** Rounds missed in a row. */
   readonly missed: number
   readonly earnedMicroUsd: bigint
+  /** SHA-256 of the error vector that its next payload may build on; zero for none. */
+  readonly error: Hex.Hex
 }
 
 /** The round that goes on. */

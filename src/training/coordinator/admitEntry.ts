@@ -1,4 +1,4 @@
-import type * as Hex from '../../protocol/Hex.ts'
+import * as Hex from '../../protocol/Hex.ts'
 import * as Applied from '../../protocol/training/Applied.ts'
 import * as Audit from '../../protocol/training/Audit.ts'
 import type * as Commitment from '../../protocol/training/Commitment.ts'
@@ -67,6 +67,7 @@ function join(draft: Draft, message: Join.Join): string | undefined {
     firstRound,
     missed: 0,
     earnedMicroUsd: known?.earnedMicroUsd ?? 0n,
+    error: known?.error ?? Hex.zero,
   }
   numbers.set(message.worker, number)
   draft.decisions.push({ kind: 'worker-joined', worker: number, firstRound })
@@ -81,6 +82,9 @@ function commit(draft: Draft, message: Commitment.Commitment): string | undefine
   if (message.round !== round.number) return 'another-round'
   if (message.parent !== round.parent) return 'another-parent'
   if (message.steps < 1 || message.steps > 4 * order.steps) return 'steps-out-of-range'
+  // Forgetting what was not sent harms nobody else; making it up would.
+  const { errorBefore } = message
+  if (errorBefore !== Hex.zero && errorBefore !== worker.error) return 'another-error-vector'
   if (round.commitments.has(worker.number)) return 'committed-already'
   const afterMs = draft.now - draft.since
   round.commitments.set(worker.number, { commitment: message, afterMs })

@@ -90,6 +90,7 @@ describe('tick', () => {
         'join: joined-already',
         'commitment: another-parent',
         'commitment: steps-out-of-range',
+        'commitment: another-error-vector',
         'commitment: another-round',
         'commitment: committed-already',
         'audit: not-assigned',
@@ -97,6 +98,30 @@ describe('tick', () => {
         'leave: another-run',
       ]),
     )
+  })
+
+  test('lets a payload build on just the error vector that the last round left', () => {
+    const { state, log } = play({ workers: 4, unheld: [2] })
+    expect(state.workers[1]!.error).toBe(hash('error 4 1'))
+    expect(state.workers[2]!.error).toBe(hash('late 4 2'))
+    let before = initial(run, order)
+    const admits = (errorBefore: Hex.Hex) => {
+      const entry = commitment(1, 2)
+      const message = { ...entry.signed.message, errorBefore }
+      const inbox = [{ ...entry, signed: { message, signature } } as Entry.Entry]
+      const { outbox } = tick(before, { now: before.now, seed: hash('x'), inbox })
+      return of(outbox, 'entry-refused').length === 0
+    }
+    for (const input of log) {
+      if (before.phase === 'round' && before.round.number === 2 && before.round.parent) break
+      before = tick(before, input).state
+    }
+    expect([hash('error 1 1'), hash('late 1 1'), hash('error 0 1'), Hex.zero].map(admits)).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ])
   })
 
   test('goes back to gathering when everybody is gone, and on when somebody comes', () => {
@@ -227,6 +252,7 @@ function spoilt(state: State): Entry.Entry[] {
     ...done,
     change(commitment(1, number), { parent: other }),
     change(commitment(1, number), { steps: 41 }),
+    change(commitment(1, number), { errorBefore: other }),
     commitment(1, number + 1),
     witness(1, number + 1, [0, 1, 2]),
     audit(0, { round: 0, worker: 1 }, 'invalid'),
@@ -262,7 +288,9 @@ function commitment(number: number, round: number): Entry.Entry {
     payload: hash(`payload ${round} ${number}`),
     payloadBytes: 100,
     end: hash('end'),
-    errorRoot: hash('error'),
+    errorBefore: Hex.zero,
+    errorIfAccepted: hash(`error ${round} ${number}`),
+    errorIfLate: hash(`late ${round} ${number}`),
     claim: hash('claim'),
   }
   return { kind: 'commitment', signed: { message, signature } }

@@ -4,7 +4,7 @@ import type * as Entry from '../../protocol/training/Entry.ts'
 import { admitEntry, countMissed } from './admitEntry.ts'
 import { holds } from './bitmap.ts'
 import { deadlineMs, quorumShare } from './deadline.ts'
-import { type Draft, draftOf, drop, emptyRound, enter } from './Draft.ts'
+import { type Draft, draftOf, drop, emptyRound, enter, update } from './Draft.ts'
 import { assignAudits, settle } from './settle.ts'
 import { activeIn, type Decision, type State } from './State.ts'
 
@@ -152,6 +152,11 @@ function close(
         { commitment, weight: commitment.steps, audits: new Map() },
       ]),
     ),
+  }
+  const counted = new Set(accepted.map(([worker]) => worker))
+  for (const [worker, { commitment }] of draft.round.commitments) {
+    const { errorIfAccepted, errorIfLate } = commitment
+    update(draft, worker, { error: counted.has(worker) ? errorIfAccepted : errorIfLate })
   }
   const arrivals = accepted.map(([, { afterMs }]) => afterMs)
   draft.arrivalsMs = [...draft.arrivalsMs, ...arrivals].slice(-arrivalLimit)

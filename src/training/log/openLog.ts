@@ -16,6 +16,8 @@ export type Log = {
   readonly order: TrainingOrder.TrainingOrder
   readonly state: () => State
   readonly head: () => Head
+  /** All that was decided so far, in order. */
+  readonly decisions: () => readonly Decision[]
   /** Batches from a sequence number on, at most `limit`. */
   readonly from: (sequence: number, limit?: number) => readonly Batch.Batch[]
   /**
@@ -144,6 +146,7 @@ export async function openLog(
     run,
     order: message,
     state: last,
+    decisions: () => links.flatMap(({ decisions }) => decisions),
     head: () => headAt(links.length),
     from: (sequence, limit = 64) =>
       links.slice(sequence, sequence + limit).map(({ batch }) => batch),
