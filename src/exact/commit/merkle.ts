@@ -1,5 +1,5 @@
 import { BaseError } from '../../runtime/Errors.ts'
-import { hashRows, sha256 } from './sha256.ts'
+import { hashRows, hashSubtree, sha256 } from './sha256.ts'
 
 /**
  * Binary Merkle trees as in RFC 6962: SHA-256, prefix 0x00 before a leaf and 0x01 before two nodes; the
@@ -94,34 +94,39 @@ export function leavesIn(byteLength: number): number {
  */
 export function startStream(): Stream {
   const chunk = new Uint8Array(leafBytes * chunkLeaves)
-  const hashes = new Uint8Array(32 * chunkLeaves)
   const peaks = startPeaks()
   let filled = 0
   let byteLength = 0
-  const foldChunk = () => {
-    const rows = hashRows(0, chunk.subarray(0, filled), { rowBytes: leafBytes, out: hashes })
-    filled = 0
-    return fold(hashes, rows)
-  }
   return {
     write(bytes) {
       byteLength += bytes.byteLength
       for (let at = 0; at < bytes.byteLength;) {
-        if (filled === chunk.byteLength) peaks.push(foldChunk())
+        if (filled === chunk.byteLength) {
+          peaks.push(rootOfChunk(chunk))
+          filled = 0
+        }
+        // What is whole already is not copied.
         const part = bytes.subarray(at, at + chunk.byteLength - filled)
+        at += part.byteLength
+        if (part.byteLength === chunk.byteLength && at < bytes.byteLength) {
+          peaks.push(rootOfChunk(part))
+          continue
+        }
         chunk.set(part, filled)
         filled += part.byteLength
-        at += part.byteLength
       }
     },
     byteLength: () => byteLength,
-    root() {
-      const rest = filled
-      const last = rest > 0 ? foldChunk() : undefined
-      filled = rest
-      return peaks.root(last)
-    },
+    root: () => peaks.root(filled > 0 ? rootOfChunk(chunk.subarray(0, filled)) : undefined),
   }
+}
+
+/** The root over the bytes of at most `chunkLeaves` leaves. */
+function rootOfChunk(bytes: Uint8Array): Uint8Array {
+  const fast = hashSubtree(bytes)
+  if (fast) return fast
+  const hashes = new Uint8Array(leavesIn(bytes.byteLength) * 32)
+  return fold(hashes, hashRows(0, bytes, { rowBytes: leafBytes, out: hashes }))
 }
 
 export type Stream = {

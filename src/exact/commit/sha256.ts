@@ -1,5 +1,5 @@
 import { sha256 as noble } from '@noble/hashes/sha2.js'
-import { type FourHashes, longestRow, startFourHashes } from './fourHashes.ts'
+import { type FourHashes, longestRow, startFourHashes, subtreeBytes } from './fourHashes.ts'
 
 /**
  * The one file that hashes for commitments: many short rows four at a time in WebAssembly, the rest by
@@ -27,7 +27,7 @@ export function hashRows(
   const message = new Uint8Array(1 + rowBytes)
   message[0] = prefix
   const target = native ? buffer(out) : undefined
-  for (let row = hashFours(prefix, bytes, { rowBytes, out }); row < rows; row++) {
+  for (let row = hashInside(prefix, bytes, { rowBytes, out }); row < rows; row++) {
     const part = bytes.subarray(row * rowBytes, (row + 1) * rowBytes)
     message.set(part, 1)
     const whole = part.byteLength === rowBytes ? message : message.subarray(0, 1 + part.byteLength)
@@ -38,17 +38,28 @@ export function hashRows(
   return rows
 }
 
-let fours: FourHashes | undefined | null = null
+/** The root over at most `subtreeBytes` bytes in leaves of 256, where there is a fast way to it. */
+export function hashSubtree(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.byteLength > 0 && bytes.byteLength <= subtreeBytes
+    ? fours()?.subtree(bytes)
+    : undefined
+}
 
-/** Hashes the first rows by fours, when that is worth it, and says how many. */
-function hashFours(
+let started: FourHashes | undefined | null = null
+
+function fours(): FourHashes | undefined {
+  if (started === null) started = startFourHashes()
+  return started
+}
+
+/** Hashes the first rows in WebAssembly, when that is worth it, and says how many. */
+function hashInside(
   prefix: number,
   bytes: Uint8Array,
   { rowBytes, out }: { rowBytes: number; out: Uint8Array },
 ): number {
-  if (rowBytes > longestRow || bytes.byteLength < rowBytes * 4) return 0
-  if (fours === null) fours = startFourHashes()
-  return fours?.(prefix, bytes, { rowBytes, out }) ?? 0
+  if (rowBytes > longestRow || bytes.byteLength < rowBytes * 2) return 0
+  return fours()?.rows(prefix, bytes, { rowBytes, out }) ?? 0
 }
 
 function buffer({ buffer: memory, byteOffset, byteLength }: Uint8Array): Buffer {
