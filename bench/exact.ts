@@ -4,11 +4,11 @@ import { decoding } from './exact/decoding.ts'
 import { products } from './exact/products.ts'
 import { shares } from './exact/shares.ts'
 import { startEngines } from './exact/startEngines.ts'
-import { steps } from './exact/steps.ts'
+import { largeSteps, steps } from './exact/steps.ts'
 import { judge } from './exact/targets.ts'
 
 /** Each part starts its own processes, so that none sits in memory while another is timed. */
-const parts = { products, steps, shares, decoding } as const
+const parts = { products, steps, largeSteps, shares, decoding } as const
 
 /**
  * The exact engine against ordinary ones, all in turns in one run. The peers are installed in

@@ -120,7 +120,7 @@ describe('npm run bench -- exact', () => {
     const options = ['bench/main.ts', 'exact', '--only', 'nothing']
     const { status, stderr } = spawnSync(process.execPath, options, { encoding: 'utf8' })
     expect(status).toBe(1)
-    expect(stderr).toContain('products, steps, shares, decoding')
+    expect(stderr).toContain('products, steps, largeSteps, shares, decoding')
   })
 })
 

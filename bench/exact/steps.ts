@@ -10,39 +10,53 @@ import type { Task } from './Task.ts'
 const profiles: readonly Profile[] = ['f32', 'i8', 'i8x3']
 
 /** Of each model: how many rounds, and on how many threads. */
-const plan: readonly {
+type Plan = readonly {
   readonly model: ModelName
   readonly rounds: number
   readonly threads: readonly number[]
-}[] = [
-  { model: '1m', rounds: 5, threads: [1, 2] },
-  { model: 'd256', rounds: 5, threads: [1, 2] },
-  { model: '15m', rounds: 3, threads: [1] },
-]
+  /** Engines that would take more than a minute. */
+  readonly without?: readonly EngineName[]
+}[]
 
 /** Whole training steps of decoders, profile by profile, against steps in f32 elsewhere. */
-export const steps: Part = async ({ say, startEngines }) => {
-  const figures: Record<string, number> = {}
-  for (const { model, rounds, threads } of plan)
-    for (const count of threads) {
-      const tasks = profiles.map((profile): Task => ({ task: 'step', model, profile }))
-      await using started = await startEngines({ say }, { tasks, threads: [count] })
-      const found = await measure(started.engines, tasks, rounds)
-      const millions = parametersOf(modelOf(model)) / 1e6
-      const rows = [...found].map(([name, each]) => {
-        const seconds = median(each)
-        figures[`step ${model} ${name} ${count}t ms`] = seconds * 1000
-        return [name, (seconds * 1000).toFixed(0), (tokensOf(model) / seconds).toFixed(0)]
-      })
-      say(
-        table([`${model}, ${count} thread${count > 1 ? 's' : ''}`, 'ms a step', 'tokens/s'], rows),
-      )
-      say(
-        `\n${millions.toFixed(2)} million parameters, ${tokensOf(model)} tokens a step, medians of ${rounds}\n`,
-      )
-      if (count === 1) Object.assign(figures, ratiosOf(model, found))
-    }
-  return figures
+export const steps: Part = measuring([
+  { model: '1m', rounds: 5, threads: [1, 2] },
+  { model: 'd256', rounds: 5, threads: [1, 2] },
+])
+
+/** The same of a larger one. */
+export const largeSteps: Part = measuring([
+  { model: '15m', rounds: 3, threads: [1], without: ['tfjs wasm'] },
+])
+
+function measuring(plan: Plan): Part {
+  return async ({ say, startEngines }) => {
+    const figures: Record<string, number> = {}
+    for (const { model, rounds, threads, without = [] } of plan)
+      for (const count of threads) {
+        const tasks = profiles.map((profile): Task => ({ task: 'step', model, profile }))
+        await using started = await startEngines({ say }, { tasks, threads: [count] })
+        const engines = started.engines.filter(({ name }) => !without.includes(name))
+        const found = await measure(engines, tasks, rounds)
+        const millions = parametersOf(modelOf(model)) / 1e6
+        const rows = [...found].map(([name, each]) => {
+          const seconds = median(each)
+          figures[`step ${model} ${name} ${count}t ms`] = seconds * 1000
+          return [name, (seconds * 1000).toFixed(0), (tokensOf(model) / seconds).toFixed(0)]
+        })
+        say(
+          table(
+            [`${model}, ${count} thread${count > 1 ? 's' : ''}`, 'ms a step', 'tokens/s'],
+            rows,
+          ),
+        )
+        say(
+          `\n${millions.toFixed(2)} million parameters, ${tokensOf(model)} tokens a step, medians of ${rounds}\n`,
+        )
+        if (count === 1) Object.assign(figures, ratiosOf(model, found))
+      }
+    return figures
+  }
 }
 
 /** A peer that takes this long once is not asked again. */
