@@ -173,4 +173,38 @@ contract DisputesCreditTest is DisputeBase {
         eq(token.balanceOf(address(this)), 200, "balance");
         eq(token.balanceOf(address(other)), 0, "held");
     }
+
+    /// @dev What is taken from the stake is measured by the balance: nothing that moves it may happen meanwhile.
+    function test_reentrantToken_gainsNothingByVerdicts() public {
+        ReentrantToken token = new ReentrantToken();
+        (registry, disputes) = newDisputes(address(token));
+        for (uint256 i = 0; i < 2; ++i) {
+            address account = i == 0 ? claimant : challenger;
+            token.mint(account, 4 * BOND);
+            vm.prank(account);
+            token.approve(address(disputes), 2 * BOND);
+            vm.prank(account);
+            disputes.deposit(account, BOND);
+        }
+        vm.prank(claimant);
+        token.approve(address(registry), BOND);
+        vm.prank(claimant);
+        registry.register("peer", "uri", BOND);
+        IDisputes.Claim memory claim = simpleClaim();
+        IDisputes.Key memory key = challengeIt(claim, challenger);
+        vm.prank(claimant);
+        disputes.concede(key);
+
+        token.mint(address(token), BOND);
+        vm.prank(address(token));
+        token.approve(address(disputes), BOND);
+        token.plan(address(disputes), abi.encodeCall(disputes.deposit, (address(token), BOND)));
+        disputes.slash(claim, challenger);
+        ok(!token.succeeded(), "deposit within slash");
+        token.plan(address(disputes), abi.encodeCall(disputes.burn, (key.claim)));
+        disputes.burn(key.claim);
+        ok(!token.succeeded(), "burn within burn");
+        eq(freeOf(challenger), 3 * BOND - BOND / 5, "both bonds and the stake, but for a fifth");
+        eq(token.balanceOf(address(disputes)), freeOf(challenger), "held");
+    }
 }
