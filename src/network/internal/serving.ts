@@ -15,6 +15,12 @@ export type Serving = Disposable & {
 /** Handlers that run at once for one peer, over all protocols. */
 export const concurrencyLimit = 256
 
+/**
+ * Requests of a peer under way up to which a piece of an answer goes at once, so that the peer works on it
+ * while the next is made; with more, fewer frames count for more.
+ */
+const quietLimit = 2
+
 /** Creates the answering half. Disposing of it aborts what is being answered. */
 export function serving({ logger }: { logger: Logger }): Serving {
   const handlers = new Map<string, Network.Handler>()
@@ -43,7 +49,8 @@ export function serving({ logger }: { logger: Logger }): Serving {
         }
         peer.running++
         try {
-          await answer(served, protocol, payload, { from, signal })
+          const hurry = () => peer.running <= quietLimit
+          await answer(served, protocol, payload, { from, signal, hurry })
         } finally {
           peer.running--
         }
@@ -59,9 +66,10 @@ export function serving({ logger }: { logger: Logger }): Serving {
     served: Line,
     protocol: string,
     body: Uint8Array,
-    options: { from: string; signal: AbortSignal },
+    options: { from: string; signal: AbortSignal; hurry: () => boolean },
   ): Promise<void> {
-    const { from, signal } = options
+    const { from, signal, hurry } = options
+    let replies = 0
     try {
       const handler = handlers.get(protocol)
       if (!handler) throw new Network.NoHandlerError({ peer: from, protocol })
@@ -69,7 +77,9 @@ export function serving({ logger }: { logger: Logger }): Serving {
         signal.throwIfAborted()
         const bytes = reply.byteLength
         if (bytes > Network.limitBytes) throw new Network.TooLargeError({ bytes })
-        await served.add(encode('message', reply), signal)
+        // The first may be all, and go with the end.
+        const way = replies++ > 0 && hurry() ? 'send' : 'add'
+        await served[way](encode('message', reply), signal)
       }
       // What was aborted is not complete, however quietly its handler ended.
       signal.throwIfAborted()
