@@ -5,6 +5,7 @@
  * `dispute/` is the game, its provers and its players, `judge/` what decides the element that is left.
  */
 export { checkEvidence } from './checkEvidence.ts'
+export { compareClaim, type ClaimFinding } from './compareClaim.ts'
 export { compareRuns, obstacle, rerun, RerunError, type Finding, type Run } from './rerun.ts'
 export { challengerMove } from './dispute/challengerMove.ts'
 export { claimantMove } from './dispute/claimantMove.ts'

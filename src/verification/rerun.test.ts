@@ -1,9 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { failingEngine, honestEngine, talkativeEngine } from '../../test/engines.ts'
+import { claimingEngine, failingEngine, honestEngine, talkativeEngine } from '../../test/engines.ts'
 import { vanishingEngine, wordModel, wordRequest } from '../../test/engines.ts'
+import type { Engine } from '../engine/Engine.ts'
 import * as Completion from '../protocol/Completion.ts'
 import * as Hex from '../protocol/Hex.ts'
-import { compareRuns, obstacle, requestFor, rerun, type Run } from './rerun.ts'
+import {
+  compareRuns,
+  obstacle,
+  requestFor,
+  rerun,
+  RerunError,
+  rerunFor,
+  type Run,
+} from './rerun.ts'
 
 const { signal } = new AbortController()
 const own: Run = {
@@ -53,7 +62,7 @@ describe('requestFor', () => {
 
 describe('obstacle', () => {
   const { id: model, weights, quantisation, build: engine } = wordModel
-  const receipt = { model, weights, quantisation, engine }
+  const receipt = { model, weights, quantisation, engine, tier: 'statistical' }
 
   test('finds none for the same weights and build', () => {
     expect(obstacle(receipt, [wordModel])).toBeUndefined()
@@ -64,6 +73,9 @@ describe('obstacle', () => {
     const weights = Hex.sha256('other')
     expect(obstacle({ ...receipt, weights }, [wordModel])).toBe('Rerun.WeightsNotHere')
     expect(obstacle({ ...receipt, engine: 'words 2' }, [wordModel])).toBe('Rerun.BuildDiffers')
+    expect(obstacle({ ...receipt, tier: 'exact' }, [wordModel])).toBe('Exact.EngineNotHere')
+    const exact = { ...wordModel, tiers: ['exact'] as const }
+    expect(obstacle({ ...receipt, tier: 'exact' }, [exact])).toBeUndefined()
   })
 })
 
@@ -89,5 +101,31 @@ describe('rerun', () => {
     await expect(rerun(honestEngine(), wordRequest(), aborted)).rejects.toMatchObject({
       code: 'Rerun.EngineFailed',
     })
+  })
+})
+
+describe('rerunFor', () => {
+  const engine = claimingEngine()
+  const request = wordRequest()
+  const usage = { inputTokens: 3, outputTokens: 8 }
+  const runFor = async (steps: number, by: Pick<Engine, 'exactRun'> = engine) => {
+    const own = await engine.exactRun!(request, { steps: 10, signal })
+    return { own, found: await rerunFor(by, request, { own, usage, steps, signal }) }
+  }
+
+  test('does not repeat what it has', async () => {
+    const { own, found } = await runFor(10, {})
+    expect(found).toBe(own)
+  })
+
+  test('runs as long as the claim says, within what the request allows', async () => {
+    expect((await runFor(4)).found).toMatchObject({ steps: 4 })
+    expect((await runFor(11)).found).toMatchObject({ steps: 11 })
+    for (const steps of [0, 12, 2 ** 32 - 1]) expect((await runFor(steps)).found).toBeUndefined()
+  })
+
+  test('says nothing when our own engine fails', async () => {
+    const broken = { exactRun: () => Promise.reject(new Error('broken')) }
+    await expect(runFor(4, broken)).rejects.toBeInstanceOf(RerunError)
   })
 })

@@ -1,4 +1,4 @@
-import type { Engine, Model } from '../engine/Engine.ts'
+import type { Engine, ExactRun, Model } from '../engine/Engine.ts'
 import * as Completion from '../protocol/Completion.ts'
 import * as Hex from '../protocol/Hex.ts'
 import type * as Receipt from '../protocol/Receipt.ts'
@@ -6,7 +6,12 @@ import type * as Verdict from '../protocol/Verdict.ts'
 import { BaseError } from '../runtime/Errors.ts'
 
 /** What a run of the request came to. */
-export type Run = { readonly output: Completion.Output; readonly usage: Completion.Usage }
+export type Run = {
+  readonly output: Completion.Output
+  readonly usage: Completion.Usage
+  /** The run that made it, when the engine computes exactly. */
+  readonly exact?: ExactRun | undefined
+}
 
 /** What a comparison found. */
 export type Finding = {
@@ -41,13 +46,17 @@ export function compareRuns(
 
 /** Why a receipt cannot be checked on an engine with these models; undefined when it can. */
 export function obstacle(
-  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation' | 'engine'>,
+  receipt: Pick<Receipt.Receipt, 'weights' | 'quantisation' | 'engine' | 'tier'>,
   models: readonly Model[],
 ): string | undefined {
   if (receipt.weights === Hex.zero) return 'Rerun.WeightsUnknown'
   const same = models.filter((model) => holds(model, receipt))
   if (same.length === 0) return 'Rerun.WeightsNotHere'
-  return same.some(({ build }) => build === receipt.engine) ? undefined : 'Rerun.BuildDiffers'
+  const [own] = same.filter(({ build }) => build === receipt.engine)
+  if (!own) return 'Rerun.BuildDiffers'
+  return receipt.tier === 'exact' && !own.tiers.includes('exact')
+    ? 'Exact.EngineNotHere'
+    : undefined
 }
 
 /** The request for our own copy of the model: providers call the same weights by names of their own. */
@@ -75,16 +84,16 @@ function holds(
 export async function rerun(
   engine: Pick<Engine, 'complete'>,
   request: Completion.Request,
-  { signal }: { signal: AbortSignal },
+  { signal, build }: { signal: AbortSignal; build?: string | undefined },
 ): Promise<Run> {
   const texts: string[] = []
   const tokenIds: number[] = []
   try {
-    for await (const event of engine.complete(request, { signal })) {
+    for await (const event of engine.complete(request, { signal, build })) {
       signal.throwIfAborted()
       if (event.type === 'completion-end') {
-        const { finishReason, usage } = event
-        return { output: { text: texts.join(''), tokenIds, finishReason }, usage }
+        const { finishReason, usage, exact } = event
+        return { output: { text: texts.join(''), tokenIds, finishReason }, usage, exact }
       }
       texts.push(event.delta.text)
       for (const id of event.delta.tokenIds) tokenIds.push(id)
@@ -94,6 +103,37 @@ export async function rerun(
     throw new RerunError({ cause })
   }
   throw new RerunError({ cause: new Error('it broke its rules') })
+}
+
+/**
+ * Runs the run of a request on our own engine for as many steps as a claim says; undefined when those are
+ * more than the request can take, so that nobody makes us work without end.
+ *
+ * @throws {RerunError} when the engine does not come to an end with it; nothing is known then.
+ */
+export async function rerunFor(
+  engine: Pick<Engine, 'exactRun'>,
+  request: Completion.Request,
+  { own, usage, steps, ...options }: rerunFor.Options,
+): Promise<ExactRun | undefined> {
+  if (own.steps === steps) return own
+  if (steps < 1 || steps > usage.inputTokens + request.maxTokens) return undefined
+  try {
+    return await engine.exactRun?.(request, { steps, ...options })
+  } catch (cause) {
+    throw new RerunError({ cause })
+  }
+}
+
+export declare namespace rerunFor {
+  type Options = {
+    /** The run of our own answer, and its tokens. */
+    own: ExactRun
+    usage: Completion.Usage
+    steps: number
+    signal: AbortSignal
+    build?: string | undefined
+  }
 }
 
 /** Thrown when our own engine fails, so that nothing can be said about the provider. */

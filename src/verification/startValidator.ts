@@ -1,6 +1,8 @@
 import type { Engine } from '../engine/Engine.ts'
 import type { Network } from '../network/Network.ts'
+import type * as Completion from '../protocol/Completion.ts'
 import type * as Domain from '../protocol/Domain.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import type { Evidence } from '../protocol/Exchange.ts'
 import * as Exchange from '../protocol/Exchange.ts'
 import * as Hex from '../protocol/Hex.ts'
@@ -14,9 +16,18 @@ import type { Logger } from '../runtime/Logger.ts'
 import type { Random } from '../runtime/Random.ts'
 import type { Store } from '../runtime/Store.ts'
 import { checkEvidence } from './checkEvidence.ts'
+import { checkClaim, compareClaim } from './compareClaim.ts'
 import { fetchEvidence } from './fetchEvidence.ts'
 import { openProviderDirectory } from './providerDirectory.ts'
-import { compareRuns, obstacle, requestFor, rerun } from './rerun.ts'
+import {
+  compareRuns,
+  obstacle,
+  requestFor,
+  rerun,
+  RerunError,
+  rerunFor,
+  type Run,
+} from './rerun.ts'
 import { openVerdictBook } from './verdictBook.ts'
 import { verifyReceipt } from './verifyReceipt.ts'
 
@@ -45,7 +56,8 @@ export type Counts = {
 /**
  * Starts a validator: it hears receipts, draws some of them by chance after they are signed, asks the
  * provider for the evidence, checks every hash, runs the request again on its own engine, and publishes
- * a signed verdict. What it cannot check itself it says nothing about.
+ * a signed verdict. Of tier `exact` it compares the claim too, and tells `onFalseClaim` of one that is false.
+ * What it cannot check itself it says nothing about.
  */
 export async function startValidator(
   ports: startValidator.Ports,
@@ -106,7 +118,7 @@ export async function startValidator(
   }
 
   async function judge({ id, receipt, from }: Task): Promise<void> {
-    const { provider, job } = receipt.message
+    const { provider, job, tier } = receipt.message
     const peer = isOf(provider, from) ? from : directory.peerOf(provider)
     const { evidenceTimeoutMs: timeoutMs, evidenceWaitsMs: waitsMs } = settings
     const fetched = peer
@@ -121,7 +133,7 @@ export async function startValidator(
       job,
       provider,
       validator: identity.address,
-      method: 'rerun',
+      method: tier === 'exact' ? 'exact' : 'rerun',
       ...finding,
       checkedAt: clock.now(),
     })
@@ -134,10 +146,46 @@ export async function startValidator(
       return { outcome: 'invalid', reason: problem.code, output: Hex.zero }
     }
     const request = requestFor(receipt.message, evidence.request, engine.models)
-    const own = await within(clock, settings.rerunTimeoutMs, signal, (limited) =>
-      rerun(engine, request, { signal: limited }),
-    )
-    return compareRuns(receipt.message, evidence.output, own)
+    const { tier, engine: build } = receipt.message
+    return await within(clock, settings.rerunTimeoutMs, signal, async (limited) => {
+      const options = { signal: limited, build }
+      const own = await rerun(engine, request, options)
+      const found = compareRuns(receipt.message, evidence.output, own)
+      if (tier !== 'exact') return found
+      const reason = await examineClaim({ receipt, evidence, own, request }, options)
+      const outcome = reason === undefined ? found.outcome : 'invalid'
+      return { ...found, outcome, reason: reason ?? found.reason.replace(/^Rerun/, 'Exact') }
+    })
+  }
+
+  /** Why the claim of an exact answer is not the one that is owed. Whoever disputes it hears of a false one first. */
+  async function examineClaim(
+    { receipt, evidence, own, request }: Examined,
+    options: { signal: AbortSignal; build: string },
+  ): Promise<string | undefined> {
+    const { claim } = evidence
+    const problem = checkClaim(domain, receipt.message, claim)
+    if (problem || !claim) return problem?.code
+    const { exact, usage } = own
+    if (!exact) throw new RerunError({ cause: new Error('it did not say which run it made') })
+    const { steps } = claim.message
+    const asLong = await rerunFor(engine, request, { own: exact, usage, steps, ...options })
+    const { reason, isFalse } = compareClaim(claim.message, exact, asLong)
+    if (isFalse) {
+      const facts = { job: claim.message.job, provider: claim.message.claimant, reason }
+      logger.warn(facts, 'A claim is false.')
+      await tell(claim, evidence)
+    }
+    return reason
+  }
+
+  async function tell(claim: Signed<ExactClaim.ExactClaim>, evidence: Evidence): Promise<void> {
+    try {
+      await ports.onFalseClaim?.(claim, evidence)
+    } catch (error) {
+      const facts = { job: claim.message.job, code: codeOf(error), reason: messageOf(error) }
+      logger.error(facts, 'A false claim is not disputed.')
+    }
   }
 
   /** Journals before it speaks, so that it never says two things about one receipt. */
@@ -189,6 +237,13 @@ export declare namespace startValidator {
     random: Random
     logger: Logger
     domain: Domain.Domain
+    /**
+     * Told of a claim that is false and can be disputed, before the verdict on it is written down: after a
+     * crash in between it is told again. It should put it down and return.
+     */
+    onFalseClaim?:
+      | ((claim: Signed<ExactClaim.ExactClaim>, evidence: Evidence) => void | Promise<void>)
+      | undefined
   }
   type Options = {
     /** Share of the receipts to check, in [0, 1]. @default 0.1 */
@@ -245,6 +300,13 @@ type Task = {
   readonly receipt: Signed<Receipt.Receipt>
   /** Who published it. */
   readonly from: string
+}
+
+type Examined = {
+  readonly receipt: Signed<Receipt.Receipt>
+  readonly evidence: Evidence
+  readonly own: Run
+  readonly request: Completion.Request
 }
 
 type Finding = Pick<Verdict.Verdict, 'outcome' | 'reason' | 'output'>
