@@ -64,6 +64,9 @@ describe('DisputeRules', () => {
         )
         for (const { position, move } of [...played.tried, ...changed]) {
           if (move.type === 'concede') continue
+          // A token is the only read of its op, so the contract does not ask for its number.
+          if (move.type === 'prove-read' && move.opening.source === 'data' && move.read > 0)
+            continue
           const ours = outcomeOf(claim, position, move)
           const theirs = await ask(claim, position, move)
           expect(theirs, `game ${number}, ${JSON.stringify({ position, move })}`).toBe(ours)
