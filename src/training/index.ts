@@ -18,6 +18,9 @@ export {
   type State,
 } from './coordinator/State.ts'
 export { candidatesOf, waitMs } from './log/candidates.ts'
+export { type Contents } from './node/Contents.ts'
+export { auditSegment } from './node/auditSegment.ts'
+export { type Worker, startWorker } from './node/startWorker.ts'
 export { type LogSync, startLogSync } from './node/startLogSync.ts'
 export { type Log, openLog } from './log/openLog.ts'
 export * as Replica from './Replica.ts'
