@@ -38,6 +38,11 @@ export function rootOfLeaves(leaves: readonly Uint8Array[]): Uint8Array {
   return fold(hashesOf(leaves), leaves.length)
 }
 
+/** The root over nodes of one level, 32 bytes each, all but the last of as many leaves. The bytes are written over. */
+export function rootOfHashes(hashes: Uint8Array): Uint8Array {
+  return fold(hashes, hashes.byteLength / 32)
+}
+
 /** Opens leaf `index` of what `rootOfBytes` commits to. */
 export function openBytes(bytes: Uint8Array, index: number): Opening {
   const hashes = new Uint8Array(leavesIn(bytes.byteLength) * 32)

@@ -13,8 +13,10 @@ export const control = {
   failed: 192,
   /** Not zero when weights have to be packed anew. */
   changed: 256,
+  /** How many threads are hashing the state: nobody may write it. */
+  committing: 320,
   /** First address that is free. */
-  end: 320,
+  end: 384,
 } as const
 
 /** Rounds of looking before a thread goes to sleep. */

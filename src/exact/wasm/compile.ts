@@ -1,4 +1,5 @@
 import type { Graph } from '../Graph.ts'
+import { byteLength } from '../Tensor.ts'
 import { type Code, type Function, type Local, startModule } from './assemble.ts'
 import { barrier, control } from './barrier.ts'
 import type { Compilation } from './Compilation.ts'
@@ -16,6 +17,8 @@ import { markImport } from './StageTimes.ts'
 import { stagesOf } from './stagesOf.ts'
 import { fuse } from './fuse.ts'
 import { type Task, type Tasks, valueOf } from './Task.ts'
+import { awaitCommit, type Commitment, commitmentOf, defineCommit } from './commit.ts'
+import * as Sha256 from './sha256.ts'
 
 /** A graph as a module, and where its values stand in the memory it imports. */
 export type Compiled = {
@@ -33,6 +36,10 @@ export type Compiled = {
   readonly constantSlots: ReadonlySet<number>
   /** Whether any stage is divided between threads. */
   readonly isParallel: boolean
+  readonly threads: number
+  readonly hashers: number
+  /** What `commit` hashes, and where the roots of subtrees are. */
+  readonly commitment: Commitment & { readonly rootsAt: number }
   /** All stages, in the order of the numbers that a module with a stopwatch marks them by. */
   readonly stages: readonly Stage[]
 }
@@ -42,6 +49,8 @@ export type Range = { readonly at: number; readonly bytes: number }
 export type CompileOptions = Pick<Compilation, 'fusion' | 'kernels' | 'threads' | 'aloneBelow'> & {
   /** How long threads wait for each other. */
   readonly stallMs: number
+  /** Threads that hash the state beside those that compute; without any, these do. */
+  readonly hashers: number
   /** Whether the module calls `env.mark` with the number of each stage that begins. */
   readonly isTimed: boolean
 }
@@ -52,15 +61,19 @@ const stagesPerFunction = 64
 
 /** Writes the module that runs a graph, and plans its memory. */
 export function compile(graph: Graph, options: CompileOptions): Compiled {
-  const { fusion, kernels, threads, stallMs, aloneBelow, isTimed } = options
+  const { fusion, kernels, threads, hashers, stallMs, aloneBelow, isTimed } = options
   const module = startModule(isTimed ? [markImport] : [])
   const tasks = fuse(graph)
-  const { masksAt, words, end } = masks
+  const { masksAt, end } = masks
   const compilation: Compilation = { module, fusion, kernels, threads, aloneBelow, masksAt }
   const flags = tasks.ops.filter(({ op }) => isProduct(op)).length
   const stepFlags = { at: end, bytes: flags * 4 }
   const constantFlags = { at: end + flags * 4, bytes: flags * 4 }
-  const workAt = aligned(end + flags * 8)
+  const commitment = commitmentOf(tasks)
+  const roundsAt = aligned(end + flags * 8)
+  const roomAt = roundsAt + Sha256.roundBytes
+  const rootsAt = roomAt + (hashers || threads) * Sha256.roomBytes
+  const workAt = aligned(rootsAt + commitment.bytes)
   const workOfThread = aligned(roomOfThread(compilation))
   const constant = constantTasks(tasks)
   const planned = plan(tasks, workAt + threads * workOfThread, (task, op) =>
@@ -79,19 +92,30 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
   const isParallel = [...once.stages, ...stages].some(({ units, perThread }) => perThread < units)
   if (threads > 1 && !isParallel) return compile(graph, { ...options, threads: 1 })
   const all = [...stages, ...planned.copies.map(copyStage)]
-  defineStep(compilation, { once: once.stages, stages: all, stallMs, isTimed })
+  const shared = threads > 1 || hashers > 0
+  const guarded = planned.addresses.slice(0, graph.state.length).map((start, slot) => ({
+    kind: 'read' as const,
+    start,
+    bytes: byteLength(graph.state[slot]!),
+  }))
+  const isGuarded = (accesses: readonly Access[]) => hashers > 0 && mustWait(guarded, accesses)
+  defineStep(compilation, { once: once.stages, stages: all, stallMs, isTimed, isGuarded })
+  const { addresses } = planned
+  defineCommit(compilation, tasks, commitment, { addresses, roundsAt, roomAt, rootsAt })
   const pages = Math.ceil(once.top() / pageBytes)
-  const shared = threads > 1
   return {
     code: module.bytes({ pages, shared }),
     pages,
     shared,
     plan: planned,
-    words,
+    words: [...masks.words, ...Sha256.roundWords(roundsAt)],
     stepFlags,
     constantFlags,
     constantSlots: new Set(graph.state.keys().filter(constant.isConstant)),
     isParallel,
+    threads,
+    hashers,
+    commitment: { ...commitment, rootsAt },
     stages: [...once.stages, ...all],
   }
 }
@@ -227,18 +251,23 @@ type Step = {
   readonly stages: readonly Stage[]
   readonly stallMs: number
   readonly isTimed: boolean
+  /** Whether what a stage does to memory must wait for threads that hash the state. */
+  readonly isGuarded: (accesses: readonly Access[]) => boolean
 }
 
 /** The exported function: all stages, and a meeting wherever one has to wait for another. */
 function defineStep(compilation: Compilation, step: Step): void {
-  const { once, stages, stallMs, isTimed } = step
+  const { once, stages, stallMs, isTimed, isGuarded } = step
   const meet = compilation.threads > 1 ? call(barrier(compilation, stallMs)) : []
   const mark = (thread: Local, stage: number) =>
     isTimed ? when(i32.eqz(thread.get), call(marking, i32.const(stage))) : []
-  const first = sequence(compilation, once, { meet, mark })
+  const wait = (left: Local) => awaitCommit(left, stallMs)
+  const first = sequence(compilation, once, { meet, mark, wait, isGuarded: () => false })
   const all = sequence(compilation, stages, {
     meet,
     mark: (thread, stage) => mark(thread, once.length + stage),
+    wait,
+    isGuarded,
   })
   compilation.module.define(
     { parameters: ['i32'], exported: 'step' },
@@ -262,11 +291,22 @@ const marking: Function = { index: 0 }
 function sequence(
   compilation: Compilation,
   stages: readonly Stage[],
-  { meet, mark }: { meet: Code; mark: (thread: Local, stage: number) => Code },
+  {
+    meet,
+    mark,
+    wait,
+    isGuarded,
+  }: {
+    readonly meet: Code
+    readonly mark: (thread: Local, stage: number) => Code
+    readonly wait: (left: Local) => Code
+    readonly isGuarded: Step['isGuarded']
+  },
 ): readonly Function[] {
   const { module, threads } = compilation
   const functions: Function[] = []
   let since: Access[] = []
+  let hasWaited = false
   for (let first = 0; first < stages.length; first += stagesPerFunction) {
     const some = stages.slice(first, first + stagesPerFunction)
     const define = module.define({ parameters: ['i32'] }, ({ parameters: [thread], local }) => {
@@ -277,7 +317,10 @@ function sequence(
         since.push(...accesses)
         const upTo = (number: Code) =>
           least(i32.mul(number, i32.const(perThread)), i32.const(units))
+        const isFirst = !hasWaited && isGuarded(accesses)
+        hasWaited ||= isFirst
         return [
+          isFirst ? wait(begin) : [],
           waits ? meet : [],
           mark(thread!, first + index),
           threads === 1

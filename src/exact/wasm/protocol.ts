@@ -4,8 +4,9 @@ import type { Machine } from './Machine.ts'
 
 export type WorkerData = {
   readonly shared: SharedArrayBuffer
-  /** Its number: from 1, since the caller of `step` is thread 0. */
+  /** Its number, and that of all threads, the caller of `step` among them where it takes part. */
   readonly thread: number
+  readonly threads: number
   readonly port: MessagePort
   readonly v8Version: string
 }
@@ -18,9 +19,13 @@ export const slots = {
   messages: 1,
   /** How many steps were begun. */
   runs: 2,
-  /** The executable that the last one is of. */
+  /** The executable that the last one is of, and what is run of it. */
   executable: 3,
+  task: 4,
 } as const
+
+/** The functions of a module that threads run, by their numbers. */
+export const tasks = ['step', 'commit'] as const
 
 export type ToWorker =
   | {

@@ -3,6 +3,7 @@ import { type Graph, valueOf } from '../Graph.ts'
 import { byteLength } from '../Tensor.ts'
 import { control } from './barrier.ts'
 import type { Compiled } from './compile.ts'
+import { startCommitting } from './startCommitting.ts'
 import type { Loaded, Pool } from './startPool.ts'
 import { type StageTimes, startStopwatch } from './StageTimes.ts'
 
@@ -10,13 +11,20 @@ import { type StageTimes, startStopwatch } from './StageTimes.ts'
 export type WasmExecutable = Executable & {
   /** How long each stage took in all steps so far; empty unless the back end was given a clock. */
   readonly stageTimes: () => StageTimes
+  /**
+   * Hashes the slots that every step writes whole: in all threads, or in those that only hash while the
+   * next step is computed.
+   *
+   * @returns a function that waits, and gives the root over the bytes of a slot, undefined of others.
+   */
+  readonly commit: () => (slot: number) => Uint8Array | undefined
 }
 
 /** Puts a compiled graph into memory, in all threads that will run it. */
 export async function startExecutable(
   graph: Graph,
   compiled: Compiled,
-  { pool, signal, now }: startExecutable.Options,
+  { pool, beside, stallMs, signal, now }: startExecutable.Options,
 ): Promise<WasmExecutable> {
   const { pages, shared, plan } = compiled
   const memory = allocate(pages, shared)
@@ -27,8 +35,12 @@ export async function startExecutable(
   const stopwatch = now && startStopwatch(compiled.stages, now)
   const env = { memory, ...(stopwatch ? { mark: stopwatch.mark } : {}) }
   const instance = await WebAssembly.instantiate(module, { env })
-  const run = instance.exports['step'] as (thread: number) => void
+  const { step: run, commit } = instance.exports as Record<
+    'step' | 'commit',
+    (thread: number, threads: number) => void
+  >
   const team = compiled.isParallel ? await pool?.load(module, memory) : undefined
+  const hashers = await beside?.load(module, memory)
   signal?.throwIfAborted()
 
   const view = (address: number, value: number) =>
@@ -46,6 +58,17 @@ export async function startExecutable(
   const expectAlive = () => {
     if (broken) throw broken
   }
+  const committing = startCommitting({
+    compiled,
+    words,
+    commit,
+    team,
+    beside: hashers,
+    stallMs,
+    onStall() {
+      throw (broken = stopped(undefined))
+    },
+  })
   const slotAt = (index: number) => {
     expectAlive()
     const slot = graph.state[index] && slots[index]
@@ -63,7 +86,7 @@ export async function startExecutable(
       stepFlags.fill(0)
       if (words[changed] !== 0) constantFlags.fill(0)
       try {
-        together(team, words, () => run(0))
+        together(team, words, () => run(0, compiled.threads))
       } catch (error) {
         broken = error instanceof BackendError ? error : stopped(error)
         throw broken
@@ -72,16 +95,23 @@ export async function startExecutable(
       return results
     },
     stageTimes: () => stopwatch?.times() ?? [],
+    commit() {
+      expectAlive()
+      return committing.begin()
+    },
     readState: slotAt,
     writeState(index, value) {
       const slot = slotAt(index)
+      committing.settle()
       checkBytes([graph.state[index]!], [value])
       slot.set(value)
       if (compiled.constantSlots.has(index)) words[changed] = 1
     },
     [Symbol.asyncDispose]() {
+      if (!broken) committing.settle()
       broken ??= new BackendError('The executable was disposed of: prepare the graph again.')
       team?.drop()
+      hashers?.drop()
       return Promise.resolve()
     },
   }
@@ -90,6 +120,9 @@ export async function startExecutable(
 export declare namespace startExecutable {
   type Options = {
     pool: Pool | undefined
+    /** Workers that only hash. */
+    beside: Pool | undefined
+    stallMs: number
     signal: AbortSignal | undefined
     /** A clock in milliseconds, when stages are to be timed. */
     now: (() => number) | undefined
@@ -98,7 +131,7 @@ export declare namespace startExecutable {
 
 /** Runs the caller's part of a step beside the others'. */
 function together(team: Loaded | undefined, words: Int32Array, run: () => void): void {
-  team?.begin()
+  team?.begin('step')
   try {
     run()
   } catch (error) {

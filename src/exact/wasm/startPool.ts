@@ -1,9 +1,9 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { BackendError } from '../Backend.ts'
 import type { Machine } from './Machine.ts'
-import { type FromWorker, slots, type ToWorker, type WorkerData } from './protocol.ts'
+import { type FromWorker, slots, tasks, type ToWorker, type WorkerData } from './protocol.ts'
 
-/** Worker threads that run steps beside the caller, who is thread 0. */
+/** Worker threads that run tasks beside the caller. */
 export type Pool = AsyncDisposable & {
   /** What each worker can do, by its own probe. */
   readonly machines: readonly Machine[]
@@ -13,8 +13,10 @@ export type Pool = AsyncDisposable & {
 
 /** An executable that all workers know. */
 export type Loaded = {
-  /** Lets the workers begin a step. @throws {BackendError} when one of them has died. */
-  readonly begin: () => void
+  /** Lets the workers begin a task. @throws {BackendError} when one of them has died. */
+  readonly begin: (task: (typeof tasks)[number]) => void
+  /** @throws {BackendError} when one of them has died. */
+  readonly expectAlive: () => void
   readonly drop: () => void
 }
 
@@ -22,16 +24,17 @@ type Member = { readonly worker: Worker; readonly port: MessagePort }
 
 /** Starts workers that wait for work without using the processor, and do not keep the process alive. */
 export async function startPool(options: startPool.Options): Promise<Pool> {
-  const { workers: count, v8Version, spawn = spawnWorker } = options
+  const { workers: count, v8Version, spawn = spawnWorker, withCaller = true } = options
   const shared = new SharedArrayBuffer(64)
   const words = new Int32Array(shared)
   const { hear, answers, failure } = listen(count)
+  const first = withCaller ? 1 : 0
   let isClosing = false
   const ready = answers((message) =>
     message.kind === 'ready' ? { fusion: message.fusion, dot: message.dot } : undefined,
   )
   const members = Array.from({ length: count }, (_, index) =>
-    join(spawn, { shared, thread: index + 1, v8Version }, (message) => {
+    join(spawn, { shared, thread: index + first, threads: count + first, v8Version }, (message) => {
       if (!isClosing || !(message instanceof Error)) hear(index, message)
     }),
   )
@@ -77,8 +80,10 @@ export async function startPool(options: startPool.Options): Promise<Pool> {
         for (const { worker } of members) worker.unref()
       }
       return {
-        begin() {
+        expectAlive,
+        begin(task) {
           expectAlive()
+          Atomics.store(words, slots.task, tasks.indexOf(task))
           Atomics.store(words, slots.executable, id)
           Atomics.add(words, slots.runs, 1)
           wake()
@@ -97,6 +102,8 @@ export declare namespace startPool {
     /** How many, beside the caller. */
     workers: number
     v8Version: string
+    /** Whether the caller works as thread 0. */
+    withCaller?: boolean | undefined
     /** For tests: how a worker is started. */
     spawn?: ((data: WorkerData) => Worker) | undefined
   }

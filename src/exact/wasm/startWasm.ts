@@ -26,28 +26,52 @@ export type Wasm = AsyncDisposable &
  * @throws {BackendError} when a worker cannot start.
  */
 export async function startWasm(options: startWasm.Options = {}): Promise<Wasm> {
-  const { threads = 1, stallMs = 60_000, v8Version = process.versions.v8, spawn, now } = options
+  const {
+    threads = 1,
+    stallMs = 60_000,
+    v8Version = process.versions.v8,
+    spawn,
+    now,
+    hashers = 0,
+  } = options
   if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)
     throw new BackendError(`The back end runs 1 to ${mostThreads} threads, not ${threads}.`)
+  if (!Number.isInteger(hashers) || hashers < 0 || hashers > mostThreads)
+    throw new BackendError(`The back end hashes on 0 to ${mostThreads} threads, not ${hashers}.`)
   const { aloneBelow = 4096, revectorize = isRevectorizing() } = options
   const own = probe(v8Version)
   const pool: Pool | undefined =
     threads === 1 ? undefined : await startPool({ workers: threads - 1, v8Version, spawn })
+  const beside: Pool | undefined =
+    hashers === 0
+      ? undefined
+      : await startPool({ workers: hashers, v8Version, spawn, withCaller: false })
   const machine = weakest([own, ...(pool?.machines ?? [])])
   const { fusion = machine.fusion } = options
   const best = kernelsFor({ fusion, dot: machine.dot }, revectorize)
   const { tile = best.tile, integerTile = best.integerTile, dot = best.dot } = options
   const kernels: Kernels = { tile, integerTile, dot }
   const isTimed = now !== undefined
-  const compileOptions: CompileOptions = { fusion, kernels, threads, stallMs, aloneBelow, isTimed }
+  const compileOptions: CompileOptions = {
+    fusion,
+    kernels,
+    threads,
+    hashers,
+    stallMs,
+    aloneBelow,
+    isTimed,
+  }
   return {
     name: nameOf(threads, fusion),
     async prepare(graph, { signal } = {}) {
       signal?.throwIfAborted()
       const compiled = compile(graph, compileOptions)
-      return startExecutable(graph, compiled, { pool, signal, now })
+      return startExecutable(graph, compiled, { pool, beside, stallMs, signal, now })
     },
-    [Symbol.asyncDispose]: async () => pool?.[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await pool?.[Symbol.asyncDispose]()
+      await beside?.[Symbol.asyncDispose]()
+    },
   }
 }
 
@@ -57,6 +81,8 @@ export declare namespace startWasm {
   type Options = {
     /** 1 to 8, the caller's own thread among them. */
     threads?: number | undefined
+    /** Threads that only hash the state when it is committed to (`commit`), while the next step is computed. */
+    hashers?: number | undefined
     /** How long a step waits for a thread before it counts as dead: longer than the longest op takes. */
     stallMs?: number | undefined
     /** Instead of what the probe finds; `fused` where the machine is not gives wrong bits. */

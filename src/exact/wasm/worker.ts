@@ -2,14 +2,17 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { control } from './barrier.ts'
 import { probe } from './Machine.ts'
-import { type FromWorker, slots, type ToWorker, type WorkerData } from './protocol.ts'
+import { type FromWorker, slots, tasks, type ToWorker, type WorkerData } from './protocol.ts'
 
-const { shared, thread, port, v8Version } = workerData as WorkerData
+const { shared, thread, threads, port, v8Version } = workerData as WorkerData
 const words = new Int32Array(shared)
 const loaded = new Map<number, Loaded>()
 let [read, ran] = [0, 0]
 
-type Loaded = { readonly step: (thread: number) => void; readonly words: Int32Array }
+type Loaded = {
+  readonly exports: Record<(typeof tasks)[number], (thread: number, threads: number) => void>
+  readonly words: Int32Array
+}
 
 tell({ kind: 'ready', ...probe(v8Version) })
 for (;;) {
@@ -37,8 +40,7 @@ function obey(): void {
     // The stopwatch is thread 0's.
     const env = { memory, mark: () => undefined }
     const { exports } = new WebAssembly.Instance(module, { env })
-    const step = exports['step'] as Loaded['step']
-    loaded.set(id, { step, words: new Int32Array(memory.buffer) })
+    loaded.set(id, { exports: exports as Loaded['exports'], words: new Int32Array(memory.buffer) })
     tell({ kind: 'loaded', id })
   } catch (error) {
     tell({ kind: 'refused', id, reason: String(error) })
@@ -49,7 +51,7 @@ function obey(): void {
 function run(executable: Loaded | undefined): void {
   if (!executable) return
   try {
-    executable.step(thread)
+    executable.exports[tasks[Atomics.load(words, slots.task)]!](thread, threads)
   } catch {
     Atomics.store(executable.words, control.failed / 4, 1)
     Atomics.add(executable.words, control.meeting / 4, 1)
