@@ -47,6 +47,25 @@ const sentences: Readonly<Record<string, string>> = {
   'Rerun.Equal': 'The re-run gave the same answer, token for token.',
   'Rerun.OutputDiffers': 'The re-run on the same build gave a different answer.',
   'Rerun.UsageDiffers': 'The receipt counts other tokens than the re-run.',
+  'Exact.Equal': 'The validator computed the run again: every state and every token is the same.',
+  'Exact.RunDiffers':
+    'The validator computed the run again and comes to other states: the claim is false.',
+  'Exact.EndDiffers':
+    'The validator computed the run again and ends elsewhere: the claim is false.',
+  'Exact.StepsDiffer': 'The claimed run has other steps than the answer takes.',
+  'Exact.GraphDiffers': 'The claimed run is of another program than the one that was sold.',
+  'Exact.StartDiffers': 'The claimed run begins from other weights, or from another prompt.',
+  'Exact.DataDiffers': 'The claimed run is on data that the answer does not have.',
+  'Exact.SeedDiffers': 'The claimed run has another seed than the request.',
+  'Exact.OutputDiffers': 'The claimed run gives another answer than was delivered.',
+  'Exact.TokensDiffer': 'The claimed run gives other tokens than were delivered.',
+  'Exact.FinishReasonDiffers': 'The claimed run ends in another way than was said.',
+  'Exact.InputTokensDiffer': 'The receipt counts other tokens than the run reads.',
+  'Exact.OutputTokensDiffer': 'The receipt counts other tokens than the run makes.',
+  'Exact.ClaimMissing': 'The provider did not hand out the claim that it owes.',
+  'Exact.ClaimNotSigned': 'The claim is not signed by the provider.',
+  'Exact.ClaimantDiffers': 'The claim is another party’s.',
+  'Exact.JobDiffers': 'The claim is about another job.',
   'Verdict.Invalid': 'A validator found the answer wrong.',
   'Verdict.Unavailable': 'The provider did not hand out what is needed to check.',
 
@@ -141,12 +160,21 @@ export const tiers: Readonly<Record<string, string>> = {
   unverified: 'Nobody checks the answer; reputation and escrow are all there is.',
 }
 
+const methods: Readonly<Record<string, string>> = {
+  rerun: 'by a re-run on the same build',
+  exact: 'by computing its run again, bit for bit',
+}
+
 /** What a state of assurance means here, said so that it cannot be taken for more. */
 export function assuranceSentence(tier: string, state: string, method: string | undefined): string {
-  const by = method === 'rerun' ? 'by a re-run on the same build' : method ? `by ${method}` : ''
+  const by = methods[method ?? ''] ?? (method ? `by ${method}` : '')
   if (state === 'verified') return `A trusted validator checked this answer ${by}, and it holds.`
   if (state === 'challenged')
     return `A trusted validator checked this answer ${by}, and it does not hold. The buyer withholds payment.`
+  if (tier === 'exact' && state === 'pending')
+    return 'The provider answers for this run with a bond; anybody can still challenge it on the chain.'
+  if (tier === 'exact' && state === 'final')
+    return 'Nobody challenged the claim in its time. The buyer paid, and it stands.'
   if (state === 'pending')
     return 'No verdict on this answer has been published yet. Only a sample of jobs is checked.'
   if (tier === 'unverified') return tiers['unverified']!

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Buyer } from '../buyer/Buyer.ts'
+import { unchecked } from '../buyer/checkClaim.ts'
 import { startBuyer } from '../buyer/startBuyer.ts'
 import * as Assurance from '../protocol/Assurance.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import * as Json from '../protocol/Json.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import { joinNetwork, withPartyOptions, type Party, type PartyOptions } from './joinNetwork.ts'
@@ -72,13 +74,21 @@ async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptio
       if (!json) process.stdout.write(event.delta.text)
     }
     if (event.type !== 'completion-end') continue
-    const { receipt, receiptId, priceMicroUsd, usage } = event
+    const { receipt, receiptId, priceMicroUsd, usage, claim } = event
     if (options.receipt) writeFileSync(options.receipt, `${Json.stringify(receipt)}\n`)
     const settled = await buyer.settled(receipt.message.job)
     const assurance = Assurance.format(settled.assurance)
     if (json)
       console.log(
-        Json.stringify({ text, usage, priceMicroUsd, receiptId, assurance, state: settled.state }),
+        Json.stringify({
+          text,
+          usage,
+          priceMicroUsd,
+          receiptId,
+          assurance,
+          state: settled.state,
+          claim,
+        }),
       )
     else {
       const { inputTokens, outputTokens } = usage
@@ -86,8 +96,18 @@ async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptio
         `\n\n${inputTokens} + ${outputTokens} tokens, ${formatUsd(settled.priceMicroUsd)}, ${settled.state}`,
       )
       console.log(`provider ${settled.provider}\nreceipt  ${receiptId}\nassurance ${assurance}`)
+      if (claim) console.log(answering(claim.message))
     }
   }
+}
+
+/** What is known of a claim here, and what is not. */
+function answering({ bond, challengeUntil }: ExactClaim.ExactClaim): string {
+  const until = new Date(challengeUntil * 1000).toISOString()
+  return (
+    `claim    ${formatUsd(bond)} answer for it; it can be challenged until ${until}\n` +
+    `         not checked here, for want of the weights: ${unchecked.join(', ')}`
+  )
 }
 
 async function firstModel({ clock }: Party, buyer: Buyer): Promise<string> {

@@ -1,41 +1,58 @@
+import { statSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { detectHardware } from '../engine/hardware/detectHardware.ts'
-import { llamaCppEngine } from '../engine/llamaCpp.ts'
 import { openaiEngine } from '../engine/openai.ts'
-import type { Engine } from '../engine/Engine.ts'
+import type { Model } from '../engine/Engine.ts'
 import { httpsBulk } from '../network/https.ts'
+import type { Prices } from '../provider/index.ts'
 import { startProvider } from '../provider/startProvider.ts'
 import { startSettlement } from '../settlement/startSettlement.ts'
 import { NoModelError } from './fetchModel.ts'
+import { parseBit, type Bit } from './flippedBit.ts'
 import { joinNetwork, withPartyOptions, type Party, type PartyOptions } from './joinNetwork.ts'
 import { formatUsd, parseUsd } from './money.ts'
+import {
+  openEngine,
+  withEngineOptions,
+  type EngineOptions,
+  type OpenedEngine,
+} from './openEngine.ts'
 import { parseInteger } from './parseOptions.ts'
 import { run, runUntilStopped } from './run.ts'
 
-type ProvideOptions = PartyOptions & {
-  model?: string
-  modelId?: string
-  upstream?: string
-  upstreamKeyEnv: string
-  cheatWith?: string
-  priceInput: bigint
-  priceOutput: bigint
-  concurrency: number
-  stake: bigint
-  region: string
-  threads: number
-  bulkHost: string
-  claimAfter: number
-}
+type ProvideOptions = PartyOptions &
+  EngineOptions & {
+    model?: string
+    modelId?: string
+    upstream?: string
+    upstreamKeyEnv: string
+    cheatWith?: string
+    cheatBit?: Bit
+    priceExactInput: bigint
+    priceExactOutput: bigint
+    bond: bigint
+    challengeWindow: number
+    priceInput: bigint
+    priceOutput: bigint
+    concurrency: number
+    stake: bigint
+    region: string
+    threads: number
+    bulkHost: string
+    claimAfter: number
+  }
 
 /** `weft provide`: sells completions of a model file or of an OpenAI-compatible server. */
 export function provideCommand(): Command {
   // One core is left to the rest of the program: llama.cpp's threads spin while they wait.
   const threads = Math.max(1, cpus().length - 1)
-  return withPartyOptions(new Command('provide'))
+  return withEngineOptions(withPartyOptions(new Command('provide')), 'sell answers computed')
     .description('sell completions of a GGUF file, or of an OpenAI-compatible server')
-    .option('--model <file>', 'GGUF file to serve')
+    .option(
+      '--model <file>',
+      'GGUF file to serve; with --engine exact also a folder with safetensors',
+    )
     .option('--model-id <name>', 'name buyers ask for (default: from the file)')
     .option(
       '--upstream <url>',
@@ -46,8 +63,23 @@ export function provideCommand(): Command {
       'environment variable with its API key',
       'UPSTREAM_API_KEY',
     )
-    .option('--price-input <usd>', 'USD per million input tokens', parseUsd, 100_000n)
-    .option('--price-output <usd>', 'USD per million output tokens', parseUsd, 400_000n)
+    .addOption(usdOption('--price-input <usd>', 'USD per million input tokens', 100_000n))
+    .addOption(usdOption('--price-output <usd>', 'USD per million output tokens', 400_000n))
+    .addOption(
+      usdOption(
+        '--price-exact-input <usd>',
+        'the same of exact answers, which read a token at a time',
+        1_000_000n,
+      ),
+    )
+    .addOption(usdOption('--price-exact-output <usd>', 'the same of exact answers', 1_000_000n))
+    .addOption(usdOption('--bond <usd>', 'what each exact answer is answered for with', 1_000_000n))
+    .option(
+      '--challenge-window <seconds>',
+      'how long an exact answer can be challenged',
+      parseInteger({ min: 1, max: 86_400 }),
+      900,
+    )
     .option('--concurrency <count>', 'jobs at once', parseInteger({ min: 1, max: 1024 }), 4)
     .option(
       '--threads <count>',
@@ -55,7 +87,7 @@ export function provideCommand(): Command {
       parseInteger({ min: 1, max: 1024 }),
       threads,
     )
-    .option('--stake <usd>', 'stable money to stake when registering', parseUsd, 0n)
+    .addOption(usdOption('--stake <usd>', 'stable money to stake when registering', 0n))
     .option('--region <name>', 'where the machine stands', '')
     .option(
       '--claim-after <seconds>',
@@ -65,29 +97,34 @@ export function provideCommand(): Command {
     )
     .option('--bulk-host <address>', 'address others fetch the model file from', '127.0.0.1')
     .option('--cheat-with <file>', "for testing validators: answer with this file's model instead")
+    .option(
+      '--cheat-bit <tensor:bit>',
+      'for testing disputes: compute exact answers with one wrong bit',
+      parseBit,
+    )
     .action((options: ProvideOptions) =>
       run(options, async () => {
         await using stack = new AsyncDisposableStack()
         const party = stack.use(await joinNetwork('provider', options))
         const { identity, chain, clock, random, logger } = party
         const network = await party.network()
-        const engine = stack.use(await openEngine(party, options))
+        const { engine } = stack.use(await open(party, options))
         const bulk = stack.use(
           await httpsBulk(
             { clock, logger },
             { directory: `${party.home}/bulk`, host: options.bulkHost },
           ),
         )
-        if (options.model !== undefined) await bulk.share(options.model)
+        if (options.model !== undefined && statSync(options.model).isFile())
+          await bulk.share(options.model)
         const store = party.store('provider')
         const provider = stack.use(
           await startProvider(
             { identity, chain, network, engine, store, clock, random, logger, bulk },
             {
-              prices: () => ({
-                inputMicroUsdPerMillion: options.priceInput,
-                outputMicroUsdPerMillion: options.priceOutput,
-              }),
+              prices: pricesOf(options),
+              exactBondMicroUsd: options.bond,
+              challengeWindowMs: options.challengeWindow * 1000,
               concurrency: options.concurrency,
               hardware: await detectHardware(),
               region: options.region,
@@ -101,7 +138,7 @@ export function provideCommand(): Command {
             { intervalMs: 2_000, maxAgeMs: options.claimAfter * 1000 },
           ),
         )
-        const models = engine.models.map((model) => model.id)
+        const models = [...new Set(engine.models.map((model) => model.id))]
         if (options.json)
           console.log(JSON.stringify({ ready: 'provider', address: identity.address, models }))
         else {
@@ -113,31 +150,33 @@ export function provideCommand(): Command {
     )
 }
 
-async function openEngine({ clock }: Party, options: ProvideOptions): Promise<Engine> {
-  const { model, modelId, upstream, threads, concurrency, cheatWith } = options
-  if (upstream !== undefined)
-    return openaiEngine({ clock }, { url: upstream, apiKey: process.env[options.upstreamKeyEnv] })
-  if (model === undefined) throw new NoModelError()
-  const named = modelId === undefined ? {} : { id: modelId }
-  const honest = await llamaCppEngine({ path: model, threads, concurrency, ...named })
-  if (cheatWith === undefined) return honest
-  // Says one model and runs another: what a validator is there to find. Like any clever cheat it knows
-  // a probe by its size, and answers that honestly.
-  const other = await llamaCppEngine({
-    path: cheatWith,
-    threads,
-    concurrency,
-    id: honest.models[0]!.id,
-  })
-  return {
-    models: honest.models,
-    complete: (request, run) =>
-      (request.maxTokens <= probeTokens ? honest : other).complete(request, run),
-    async [Symbol.asyncDispose]() {
-      await honest[Symbol.asyncDispose]()
-      await other[Symbol.asyncDispose]()
-    },
-  }
+/** An option of an amount, whose default is shown as people write it. */
+function usdOption(flags: string, description: string, microUsd: bigint): Option {
+  return new Option(flags, description).argParser(parseUsd).default(microUsd, formatUsd(microUsd))
 }
 
-const probeTokens = 16
+/** What a completion costs; exact ones have prices of their own. */
+function pricesOf(options: ProvideOptions): (model: Model) => Prices {
+  return ({ tiers }) =>
+    tiers.includes('exact')
+      ? {
+          inputMicroUsdPerMillion: options.priceExactInput,
+          outputMicroUsdPerMillion: options.priceExactOutput,
+        }
+      : {
+          inputMicroUsdPerMillion: options.priceInput,
+          outputMicroUsdPerMillion: options.priceOutput,
+        }
+}
+
+async function open({ clock }: Party, options: ProvideOptions): Promise<OpenedEngine> {
+  const { model: path, modelId: id, upstream } = options
+  if (upstream === undefined) {
+    if (path === undefined) throw new NoModelError()
+    return openEngine({ ...options, path, id })
+  }
+  const apiKey = process.env[options.upstreamKeyEnv]
+  const engine = await openaiEngine({ clock }, { url: upstream, apiKey })
+  const close = () => engine[Symbol.asyncDispose]()
+  return { engine, exactly: undefined, [Symbol.asyncDispose]: close }
+}

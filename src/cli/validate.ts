@@ -1,23 +1,25 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { llamaCppEngine } from '../engine/llamaCpp.ts'
+import * as ExactClaim from '../protocol/ExactClaim.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import { startValidator } from '../verification/startValidator.ts'
 import { fetchModel } from './fetchModel.ts'
 import { joinNetwork, withPartyOptions, type PartyOptions } from './joinNetwork.ts'
+import { openEngine, withEngineOptions, type EngineOptions } from './openEngine.ts'
 import { parseHash, parseInteger, parseShare } from './parseOptions.ts'
 import { run, runUntilStopped } from './run.ts'
 
-type ValidateOptions = PartyOptions & {
-  model?: string
-  weights?: Hex.Hex
-  rate: number
-  threads: number
-}
+type ValidateOptions = PartyOptions &
+  EngineOptions & {
+    model?: string
+    weights?: Hex.Hex
+    rate: number
+    threads: number
+  }
 
 /** `weft validate`: re-runs a sample of served jobs on a copy of the model and publishes signed verdicts. */
 export function validateCommand(): Command {
-  return withPartyOptions(new Command('validate'))
+  return withEngineOptions(withPartyOptions(new Command('validate')), 'check answers computed')
     .description('re-run a sample of served jobs and publish signed verdicts')
     .option('--model <file>', 'GGUF file to check with')
     .option(
@@ -39,11 +41,17 @@ export function validateCommand(): Command {
             weights: options.weights,
             directory: join(party.home, 'models'),
           }))
-        const engine = stack.use(await llamaCppEngine({ path, threads: options.threads }))
+        const { engine } = stack.use(await openEngine({ ...options, path }))
         const store = party.store('validator')
+        const onFalseClaim = ({ message }: { message: ExactClaim.ExactClaim }) => {
+          const falseClaim = ExactClaim.hash(domain, message)
+          const { claimant, job } = message
+          if (options.json) console.log(JSON.stringify({ falseClaim, claimant, job }))
+          else console.log(`The claim ${falseClaim} of ${claimant} is false.`)
+        }
         stack.use(
           await startValidator(
-            { identity, network, engine, store, clock, random, logger, domain },
+            { identity, network, engine, store, clock, random, logger, domain, onFalseClaim },
             { rate: options.rate },
           ),
         )

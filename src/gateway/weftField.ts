@@ -1,5 +1,6 @@
 import type { BuyerEvent } from '../buyer/Buyer.ts'
 import * as Assurance from '../protocol/Assurance.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Receipt from '../protocol/Receipt.ts'
 import type { Signed } from '../protocol/SignedMessage.ts'
@@ -28,6 +29,8 @@ export type WeftJob = {
   readonly assurance: Assurance.Assurance
   /** The whole receipt, for `weft receipt verify`. */
   readonly signedReceipt?: Signed<Receipt.Receipt> | undefined
+  /** What the provider answers for, when the tier is `exact`. */
+  readonly signedClaim?: Signed<ExactClaim.ExactClaim> | undefined
 }
 
 /** Gathers the field from the events of a request's jobs. */
@@ -41,9 +44,10 @@ export function weftCollector() {
         jobs.set(index, { index, job, lease, provider, weights, quantisation, assurance })
       }
       if (event.type === 'completion-end') {
-        const { priceMicroUsd, receiptId, receipt, assurance } = event
+        const { priceMicroUsd, receiptId, receipt, claim, assurance } = event
         const ended = { priceMicroUsd, receipt: receiptId, assurance, signedReceipt: receipt }
-        jobs.set(index, { ...jobs.get(index)!, ...ended })
+        const signedClaim = claim && { signedClaim: claim }
+        jobs.set(index, { ...jobs.get(index)!, ...ended, ...signedClaim })
       }
     },
     field(): WeftField {

@@ -147,7 +147,7 @@ describe('a validator of exact answers', () => {
   })
 
   test('says nothing when its own engine does not name its run', async () => {
-    const { exactRun: _exactRun, ...mute } = claimingEngine()
+    const mute = claimingEngine()
     const engine: Engine = {
       ...mute,
       async *complete(request, options) {
