@@ -147,7 +147,7 @@ const step = fc
 
 type Step = typeof step extends fc.Arbitrary<infer drawn> ? drawn : never
 
-const actors: Readonly<Record<Action['type'], readonly [number, number]>> = {
+const actors: Readonly<Record<Drawn['type'], readonly [number, number]>> = {
   mint: [0, 1],
   deposit: [0, 1],
   'request-withdrawal': [0, 1],

@@ -1,7 +1,17 @@
 import type * as Domain from '../protocol/Domain.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Lease from '../protocol/Lease.ts'
+import type { ExactClaim } from '../protocol/ExactClaim.ts'
 import { BaseError } from '../runtime/Errors.ts'
+import type {
+  ClaimState,
+  DisputeAction,
+  DisputeEvent,
+  DisputeParameters,
+  DisputeState,
+} from './ChainDisputes.ts'
+
+export type * from './ChainDisputes.ts'
 
 /**
  * The contracts as one account sees them, as a port. `viem.ts` talks to any EVM chain, `memory.ts` is
@@ -19,6 +29,11 @@ export type Chain = AsyncDisposable & {
   /** What a provider has claimed and not yet withdrawn. */
   earned(provider: Hex.Address): Promise<bigint>
   registration(provider: Hex.Address): Promise<Registration>
+  /** An account's money for bonds. */
+  credit(account: Hex.Address): Promise<Deposit>
+  /** By its id. */
+  dispute(id: Hex.Hex): Promise<DisputeState>
+  exactClaim(claim: ExactClaim): Promise<ClaimState>
   /** Balance of the stable token; of the vault itself for the conservation check. */
   balance(holder: Hex.Address): Promise<bigint>
   /**
@@ -41,6 +56,7 @@ export type Parameters = {
   readonly withdrawalDelaySeconds: number
   /** How long a provider waits to get its stake back; it can be slashed all that time. */
   readonly unbondingDelaySeconds: number
+  readonly disputes: DisputeParameters
 }
 
 export type Head = {
@@ -75,6 +91,7 @@ export type Registration = {
 }
 
 export type Action =
+  | DisputeAction
   /** Test networks only: makes stable money from nothing. */
   | { readonly type: 'mint'; readonly to: Hex.Address; readonly amountMicroUsd: bigint }
   /** Moves the account's own money to `buyer`'s deposit; one transaction, by EIP-3009 or EIP-2612. */
@@ -165,6 +182,7 @@ export type ChainEvent = {
     }
   | { readonly type: 'unbonded'; readonly provider: Hex.Address; readonly amountMicroUsd: bigint }
   | { readonly type: 'slashed'; readonly provider: Hex.Address; readonly amountMicroUsd: bigint }
+  | DisputeEvent
 )
 
 /** Thrown when a contract refuses an action. `code` is `Chain.` and the contract's error, e.g. `Chain.InsufficientFree`. */
@@ -180,7 +198,7 @@ export class RevertedError extends BaseError {
     error: string
     facts?: readonly string[]
   }) {
-    super(`The chain refused to ${action.replace('-', ' ')}: ${error}.`, { metaMessages: facts })
+    super(`The chain refused to ${action.replaceAll('-', ' ')}: ${error}.`, { metaMessages: facts })
     this.code = `Chain.${error}`
   }
 }

@@ -5,6 +5,7 @@ import type { Identity } from '../protocol/Identity.ts'
 import * as Lease from '../protocol/Lease.ts'
 import * as Voucher from '../protocol/Voucher.ts'
 import type { Chain, Claim } from './Chain.ts'
+import { disputesCompliance } from './disputesCompliance.ts'
 
 /** A fresh chain with four parties, none of whom has any stable money. */
 export type Setup = AsyncDisposable & {
@@ -18,13 +19,17 @@ export type Setup = AsyncDisposable & {
 
 export type Party = { readonly chain: Chain; readonly identity: Identity }
 
-export function chainCompliance(create: () => Promise<Setup>): void {
+/** Makes a setup; the contract of disputes is the court instead of the party of that name when told so. */
+export type Create = (options?: { disputesAreCourt: boolean }) => Promise<Setup>
+
+export function chainCompliance(create: Create): void {
   describe('as a chain', () => {
     depositCompliance(create)
     leaseCompliance(create)
     claimCompliance(create)
     registryCompliance(create)
     eventCompliance(create)
+    disputesCompliance(create)
   })
 }
 

@@ -30,16 +30,8 @@ export type Deployment = {
   readonly disputes: DisputesDeployment
 }
 
-/** The contracts that decide who is right about exact work, and their constants. */
-export type DisputesDeployment = {
-  readonly address: Hex.Address
-  readonly rules: Hex.Address
-  readonly judge: Hex.Address
-  /** Time of each party for all its moves of a dispute. */
-  readonly clockSeconds: number
-  /** How long credit for bonds waits to leave; longer than any window of a challenge should be. */
-  readonly withdrawalDelaySeconds: number
-}
+/** The contracts that the one of disputes asks: who may move where, and what an element is. */
+export type DisputesDeployment = { readonly rules: Hex.Address; readonly judge: Hex.Address }
 
 /**
  * Puts the contracts on a chain, from the first transactions of `deployer`, which decide their
@@ -69,14 +61,14 @@ export async function deploy(options: deploy.Options): Promise<Deployment> {
       registry: at.registry,
       withdrawalDelaySeconds,
       unbondingDelaySeconds,
+      disputes: {
+        address: at.disputes,
+        clockSeconds,
+        windowSeconds: evidenceWindowSeconds - 2 * clockSeconds,
+        withdrawalDelaySeconds: evidenceWindowSeconds,
+      },
     },
-    disputes: {
-      address: at.disputes,
-      rules: at.rules,
-      judge: at.judge,
-      clockSeconds,
-      withdrawalDelaySeconds: evidenceWindowSeconds,
-    },
+    disputes: { rules: at.rules, judge: at.judge },
   }
   const stakeSeconds = [BigInt(unbondingDelaySeconds), BigInt(evidenceWindowSeconds)] as const
   const disputeSeconds = [BigInt(clockSeconds), BigInt(evidenceWindowSeconds)] as const
@@ -157,27 +149,29 @@ async function hasCode(client: PublicClient, address: Hex.Address): Promise<bool
 /** The constants on the chain are those that were asked for. */
 async function check(
   client: PublicClient,
-  { domain, parameters, ...deployment }: Deployment,
+  { domain, parameters }: Deployment,
   court: Hex.Address,
 ): Promise<void> {
   const atVault = { address: domain.vault, abi: vault.abi } as const
   const atRegistry = { address: parameters.registry, abi: providerRegistry.abi } as const
-  const atDisputes = { address: deployment.disputes.address, abi: disputes.abi } as const
+  const atDisputes = { address: parameters.disputes.address, abi: disputes.abi } as const
   const actual = {
     usd: (await client.readContract({ ...atVault, functionName: 'usd' })).toLowerCase(),
     court: (await client.readContract({ ...atRegistry, functionName: 'court' })).toLowerCase(),
     withdrawal: await client.readContract({ ...atVault, functionName: 'withdrawalDelay' }),
     unbonding: await client.readContract({ ...atRegistry, functionName: 'unbondingDelay' }),
     clock: await client.readContract({ ...atDisputes, functionName: 'clockSeconds' }),
+    window: await client.readContract({ ...atDisputes, functionName: 'challengeWindow' }),
   }
   const expected = {
     usd: parameters.usd,
     court,
     withdrawal: BigInt(parameters.withdrawalDelaySeconds),
     unbonding: BigInt(parameters.unbondingDelaySeconds),
-    clock: BigInt(deployment.disputes.clockSeconds),
+    clock: BigInt(parameters.disputes.clockSeconds),
+    window: BigInt(parameters.disputes.windowSeconds),
   }
-  for (const name of ['usd', 'court', 'withdrawal', 'unbonding', 'clock'] as const)
+  for (const name of ['usd', 'court', 'withdrawal', 'unbonding', 'clock', 'window'] as const)
     if (actual[name] !== expected[name])
       throw new DeploymentError({
         reason: `${name} is ${actual[name]} on the chain, not ${expected[name]}`,

@@ -162,6 +162,12 @@ async function connect(
           registry: nowhere,
           withdrawalDelaySeconds: 0,
           unbondingDelaySeconds: 0,
+          disputes: {
+            address: nowhere,
+            clockSeconds: 0,
+            windowSeconds: 0,
+            withdrawalDelaySeconds: 0,
+          },
         },
       }
   return await viemChain({ rpcUrl, identity: identity(1), ...deployment })

@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 describe('startEvm', { timeout: 120_000 }, () => {
-  chainCompliance(() => startParties(node))
+  chainCompliance((options) => startParties(node, options))
 
   test('takes many transactions of one account into one block', async () => {
     await using own = await startEvm({ clock })

@@ -1,20 +1,37 @@
-import * as Hex from '../protocol/Hex.ts'
+import type * as Hex from '../protocol/Hex.ts'
 import * as Lease from '../protocol/Lease.ts'
 import * as Signature from '../protocol/Signature.ts'
 import * as Voucher from '../protocol/Voucher.ts'
-import type { Domain } from '../protocol/Domain.ts'
-import type {
-  Action,
-  Claim,
-  ChainEvent,
-  Deposit,
-  LeaseState,
-  Parameters,
-  Registration,
-} from './Chain.ts'
+import type { Action, Claim } from './Chain.ts'
+import { disputeRules } from './ledgerDisputes.ts'
+import {
+  type Context,
+  type Draft,
+  draftOf,
+  type LedgerEvent,
+  largestAmountMicroUsd,
+  Refusal,
+  type RulesOf,
+  type State,
+  takeStake,
+  transfer,
+  zeroAddress,
+} from './ledgerDraft.ts'
+
+export {
+  noClaim,
+  noDeposit,
+  noDispute,
+  noLease,
+  noRegistration,
+  type Context,
+  type DisputeGame,
+  type LedgerEvent,
+  type State,
+} from './ledgerDraft.ts'
 
 /**
- * The rules of `TestUSD`, `Vault` and `ProviderRegistry` as one pure state machine. It checks what
+ * The rules of `TestUSD`, `Vault`, `ProviderRegistry` and `Disputes` as one pure state machine. It checks what
  * they check, in their order, and names its errors as they do; a differential test keeps it so.
  */
 export function apply(state: State, action: Action, context: Context): Result {
@@ -36,33 +53,11 @@ export function empty(): State {
     leases: new Map(),
     earned: new Map(),
     registrations: new Map(),
+    credits: new Map(),
+    claims: new Map(),
+    disputes: new Map(),
   }
 }
-
-/** Everything the contracts remember, by account or lease id. What is missing is zero. */
-export type State = {
-  /** Stable tokens, those of the contracts included. */
-  readonly balances: ReadonlyMap<Hex.Address, bigint>
-  readonly deposits: ReadonlyMap<Hex.Address, Deposit>
-  readonly leases: ReadonlyMap<Hex.Hex, LeaseState>
-  readonly earned: ReadonlyMap<Hex.Address, bigint>
-  readonly registrations: ReadonlyMap<Hex.Address, Registration>
-}
-
-export type Context = {
-  readonly domain: Domain
-  readonly parameters: Parameters
-  readonly court: Hex.Address
-  readonly sender: Hex.Address
-  readonly timestampSeconds: number
-}
-
-/** An event without its place on the chain. */
-export type LedgerEvent = ChainEvent extends infer event
-  ? event extends ChainEvent
-    ? Omit<event, 'block' | 'blockHash' | 'timestampSeconds' | 'transaction'>
-    : never
-  : never
 
 /** New values of what changed, or the name of the contract's error; a refused action changes nothing. */
 export type Result =
@@ -72,9 +67,6 @@ export type Result =
 /** No lease lasts longer than this. */
 export const longestLeaseSeconds = 366 * 24 * 3600
 
-/** Accounts hold at most this much, so that three amounts and a time share a storage slot. */
-export const largestAmountMicroUsd = 2n ** 72n - 1n
-
 /** The test token makes at most this much at once. */
 export const largestMintMicroUsd = 2n ** 64n - 1n
 
@@ -82,36 +74,7 @@ export const largestMintMicroUsd = 2n ** 64n - 1n
 export const longestPeerIdBytes = 128
 export const longestOfferUriBytes = 512
 
-export const noDeposit: Deposit = {
-  freeMicroUsd: 0n,
-  reservedMicroUsd: 0n,
-  withdrawingMicroUsd: 0n,
-  withdrawableAtSeconds: 0,
-}
-
-export const noLease: LeaseState = {
-  state: 'none',
-  totalMicroUsd: 0n,
-  claimedMicroUsd: 0n,
-  expirySeconds: 0,
-}
-
-export const noRegistration: Registration = {
-  registered: false,
-  stakeMicroUsd: 0n,
-  unbondingMicroUsd: 0n,
-  unbondableAtSeconds: 0,
-}
-
-type Rules = {
-  readonly [type in Action['type']]: (
-    draft: Draft,
-    action: Extract<Action, { type: type }>,
-    context: Context,
-  ) => readonly LedgerEvent[]
-}
-
-const rules: Rules = {
+const rules: RulesOf<Action['type']> = {
   mint(draft, { to, amountMicroUsd }) {
     if (amountMicroUsd === 0n) throw new Refusal('ZeroAmount')
     if (amountMicroUsd > largestMintMicroUsd) throw new Refusal('AmountTooLarge')
@@ -224,27 +187,13 @@ const rules: Rules = {
     return [{ type: 'unbonded', provider: sender, amountMicroUsd }]
   },
 
-  slash(draft, { provider, amountMicroUsd, beneficiary }, { sender, court, parameters }) {
-    if (sender !== court) throw new Refusal('NotCourt')
-    if (amountMicroUsd === 0n) throw new Refusal('ZeroAmount')
-    if (beneficiary === zeroAddress || beneficiary === parameters.registry)
-      throw new Refusal('InvalidBeneficiary')
-    const before = draft.registration.get(provider)
-    const held = before.stakeMicroUsd + before.unbondingMicroUsd
-    if (held === 0n) throw new Refusal('NothingToSlash')
-    const taken = amountMicroUsd < held ? amountMicroUsd : held
-    const { unbondingMicroUsd } = before
-    const fromUnbonding = taken < unbondingMicroUsd ? taken : unbondingMicroUsd
-    const stakeMicroUsd = before.stakeMicroUsd - (taken - fromUnbonding)
-    draft.registration.set(provider, {
-      ...before,
-      registered: stakeMicroUsd > 0n,
-      stakeMicroUsd,
-      unbondingMicroUsd: unbondingMicroUsd - fromUnbonding,
-    })
-    transfer(draft, parameters.registry, beneficiary, taken)
+  slash(draft, { provider, amountMicroUsd, beneficiary }, context) {
+    if (context.sender !== context.court) throw new Refusal('NotCourt')
+    const taken = takeStake(draft, { provider, amountMicroUsd, beneficiary }, context)
     return [{ type: 'slashed', provider, amountMicroUsd: taken }]
   },
+
+  ...disputeRules,
 }
 
 function openLease(
@@ -314,53 +263,4 @@ function claimOne(
   draft.lease.set(id, { ...lease, claimedMicroUsd: cumulativeMicroUsd })
   draft.earned.set(provider, draft.earned.get(provider) + amountMicroUsd)
   return [{ type: 'claimed', lease: id, buyer, provider, amountMicroUsd, cumulativeMicroUsd }]
-}
-
-function transfer(draft: Draft, from: Hex.Address, to: Hex.Address, amount: bigint): void {
-  const held = draft.balance.get(from)
-  if (held < amount) throw new Refusal('ERC20InsufficientBalance')
-  draft.balance.set(from, held - amount)
-  draft.balance.set(to, draft.balance.get(to) + amount)
-}
-
-const zeroAddress: Hex.Address = `0x${'00'.repeat(20)}`
-
-/** A layer of changes over a state; each table reads through it. */
-type Draft = ReturnType<typeof draftOf>
-
-function draftOf(state: State) {
-  const changes = {
-    balances: new Map<Hex.Address, bigint>(),
-    deposits: new Map<Hex.Address, Deposit>(),
-    leases: new Map<Hex.Hex, LeaseState>(),
-    earned: new Map<Hex.Address, bigint>(),
-    registrations: new Map<Hex.Address, Registration>(),
-  }
-  return {
-    changes,
-    balance: layer(state.balances, changes.balances, 0n),
-    deposit: layer(state.deposits, changes.deposits, noDeposit),
-    lease: layer(state.leases, changes.leases, noLease),
-    earned: layer(state.earned, changes.earned, 0n),
-    registration: layer(state.registrations, changes.registrations, noRegistration),
-  }
-}
-
-function layer<value>(
-  below: ReadonlyMap<Hex.Hex, value>,
-  above: Map<Hex.Hex, value>,
-  missing: value,
-) {
-  return {
-    get: (key: Hex.Hex) => above.get(key) ?? below.get(key) ?? missing,
-    set: (key: Hex.Hex, value: value) => void above.set(key, value),
-  }
-}
-
-/** Unwinds one action; `name` is the contract's error. Never leaves this file. */
-class Refusal extends Error {
-  constructor(name: string) {
-    super(name)
-    this.name = name
-  }
 }

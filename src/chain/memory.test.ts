@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as Identity from '../protocol/Identity.ts'
 import { seededRandom } from '../runtime/seededRandom.ts'
 import { virtualClock } from '../runtime/virtualClock.ts'
+import { play } from '../verification/dispute/Game.ts'
 import { chainCompliance, fund, type Party } from './compliance.ts'
 import { memoryChain } from './memory.ts'
 
@@ -14,9 +15,10 @@ const [buyer, provider, stranger, court] = identities as [
 ]
 
 describe('memoryChain', () => {
-  chainCompliance(async () => {
+  chainCompliance(async ({ disputesAreCourt } = { disputesAreCourt: false }) => {
     const clock = virtualClock()
-    const chain = memoryChain({ clock }, { blockTimeMs: 0, court: court.address })
+    const options = disputesAreCourt ? {} : { court: court.address }
+    const chain = memoryChain({ clock, game: play }, { blockTimeMs: 0, ...options })
     const party = (identity: Identity.Identity): Party => ({
       identity,
       chain: chain.connect(identity),
@@ -139,6 +141,8 @@ describe('memoryChain', () => {
       stakedMicroUsd: 0n,
       registryMicroUsd: 0n,
       supplyMicroUsd: 100n,
+      creditMicroUsd: 0n,
+      disputesMicroUsd: 0n,
     })
   })
 })

@@ -1,5 +1,6 @@
 import * as Hex from '../protocol/Hex.ts'
 import * as Lease from '../protocol/Lease.ts'
+import * as ExactClaim from '../protocol/ExactClaim.ts'
 import type { Domain } from '../protocol/Domain.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import type { Random } from '../runtime/Random.ts'
@@ -9,6 +10,7 @@ import {
   type Action,
   type Chain,
   type ChainEvent,
+  type ClaimState,
   type Head,
   type Parameters,
   type Sent,
@@ -20,17 +22,29 @@ import * as Ledger from './ledger.ts'
  * outages. It starts no timer of its own but the one for a block that has transactions.
  */
 export function memoryChain(
-  ports: { clock: Clock; random?: Random | undefined },
+  ports: {
+    clock: Clock
+    random?: Random | undefined
+    /** `Game.play` of `verification/`; without it no move of a dispute can be made. */
+    game?: Ledger.DisputeGame | undefined
+  },
   options: memoryChain.Options = {},
 ): MemoryChain {
-  const { clock, random } = ports
-  const { delayMs = 0, court = addressOf('ff'), chainId = 31_337 } = options
+  const { clock, random, game } = ports
+  const { delayMs = 0, court = addressOf('a4'), chainId = 31_337 } = options
   const domain: Domain = { chainId, vault: options.vault ?? addressOf('a1') }
   const parameters: Parameters = {
     usd: addressOf('a2'),
     registry: addressOf('a3'),
     withdrawalDelaySeconds: options.withdrawalDelaySeconds ?? 3600,
     unbondingDelaySeconds: options.unbondingDelaySeconds ?? 7200,
+    disputes: {
+      address: addressOf('a4'),
+      clockSeconds: 900,
+      windowSeconds: 1800,
+      withdrawalDelaySeconds: 3600,
+      ...options.disputes,
+    },
   }
   const blocks = blockchain(
     { clock, blockTimeMs: options.blockTimeMs ?? 1000 },
@@ -39,6 +53,7 @@ export function memoryChain(
       parameters,
       court,
       sender,
+      game,
       timestampSeconds: head.timestampSeconds,
     }),
   )
@@ -88,6 +103,22 @@ export function memoryChain(
           await reach()
           return blocks.state.registrations.get(provider) ?? Ledger.noRegistration
         },
+        async credit(holder) {
+          await reach()
+          return blocks.state.credits.get(holder) ?? Ledger.noDeposit
+        },
+        async dispute(id) {
+          await reach()
+          const { slashed: _, ...state } = blocks.state.disputes.get(id) ?? Ledger.noDispute
+          return state
+        },
+        async exactClaim(claim) {
+          await reach()
+          return claimState(blocks.state, ExactClaim.hash(domain, claim), {
+            claim,
+            nowSeconds: blocks.head().timestampSeconds,
+          })
+        },
         async balance(holder) {
           await reach()
           return blocks.state.balances.get(holder) ?? 0n
@@ -111,7 +142,7 @@ export declare namespace memoryChain {
     /** @default 31337 */
     chainId?: number | undefined
     vault?: Hex.Address | undefined
-    /** Who may slash. */
+    /** Who may slash. @default the contract of disputes */
     court?: Hex.Address | undefined
     /** Time between blocks; 0 puts every transaction into a block of its own at once. @default 1000 */
     blockTimeMs?: number | undefined
@@ -121,6 +152,7 @@ export declare namespace memoryChain {
     withdrawalDelaySeconds?: number | undefined
     /** @default 7200 */
     unbondingDelaySeconds?: number | undefined
+    disputes?: Partial<Parameters['disputes']> | undefined
   }
 }
 
@@ -161,6 +193,10 @@ export type Totals = {
   readonly registryMicroUsd: bigint
   /** All tokens there are. */
   readonly supplyMicroUsd: bigint
+  /** Bonds and credit for bonds. */
+  readonly creditMicroUsd: bigint
+  /** Tokens of the contract of disputes. */
+  readonly disputesMicroUsd: bigint
 }
 
 function totalsOf(
@@ -180,6 +216,11 @@ function totalsOf(
     ),
     registryMicroUsd: state.balances.get(parameters.registry) ?? 0n,
     supplyMicroUsd: sum(state.balances.values(), (amount) => amount),
+    creditMicroUsd: sum(
+      state.credits.values(),
+      ({ freeMicroUsd, reservedMicroUsd }) => freeMicroUsd + reservedMicroUsd,
+    ),
+    disputesMicroUsd: state.balances.get(parameters.disputes.address) ?? 0n,
   }
 }
 
@@ -331,6 +372,28 @@ type MutableState = { readonly [table in keyof Ledger.State]: Map<Hex.Hex, never
   readonly balances: Map<Hex.Address, bigint>
 }
 
+const tables = [
+  'deposits',
+  'leases',
+  'earned',
+  'registrations',
+  'credits',
+  'claims',
+  'disputes',
+] as const satisfies readonly Exclude<keyof Ledger.State, 'balances'>[]
+
+/** What the contract says of a claim now: whether it is final depends on the time. */
+function claimState(
+  { claims }: Ledger.State,
+  id: Hex.Hex,
+  { claim, nowSeconds }: { claim: ExactClaim.ExactClaim; nowSeconds: number },
+): ClaimState {
+  const { state, bondMicroUsd, open } = claims.get(id) ?? Ledger.noClaim
+  const isPending = state !== 'rejected' && open === 0 && claim.steps > 0
+  const isFinal = isPending && nowSeconds > claim.challengeUntil
+  return { state: isFinal ? 'final' : state, bondMicroUsd, open }
+}
+
 /** Writes changes into the state and returns what takes them back. */
 function merge(state: MutableState, changes: Ledger.State): () => void {
   const undo: (() => void)[] = []
@@ -340,7 +403,7 @@ function merge(state: MutableState, changes: Ledger.State): () => void {
     state.balances.set(holder, after)
     undo.push(() => state.balances.set(holder, (state.balances.get(holder) ?? 0n) - difference))
   }
-  for (const name of ['deposits', 'leases', 'earned', 'registrations'] as const) {
+  for (const name of tables) {
     const table = state[name]
     for (const [key, after] of changes[name]) {
       const before = table.get(key)

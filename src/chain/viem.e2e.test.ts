@@ -31,7 +31,7 @@ const random = systemRandom()
 const identity = () => Identity.from(random.bytes(32))
 
 describe('viemChain', () => {
-  chainCompliance(() => startParties(devnet))
+  chainCompliance((options) => startParties(devnet, options))
 
   test('sends many transactions of one account at once, each once', async () => {
     const { chain, who } = await connect(devnet)

@@ -8,14 +8,16 @@ import type { Random } from '../runtime/Random.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import { systemClock } from '../runtime/systemClock.ts'
 import { systemRandom } from '../runtime/systemRandom.ts'
-import { providerRegistry, testUsd, vault } from './artifacts.ts'
+import { disputes, providerRegistry, testUsd, vault } from './artifacts.ts'
 import {
   UnavailableError,
   WrongChainError,
+  type Action,
   type Chain,
   type LeaseState,
   type Parameters,
 } from './Chain.ts'
+import { readClaim, readCredit, readDispute } from './viemDisputes.ts'
 import { encode } from './viemEncode.ts'
 import { ask, isComplaint } from './viemErrors.ts'
 import { readEvents } from './viemEvents.ts'
@@ -88,6 +90,9 @@ export async function viemChain(options: viemChain.Options): Promise<Chain> {
           args: [provider],
         }),
       ),
+    credit: (account) => read(() => readCredit(client, options, account)),
+    dispute: (id) => read(() => readDispute(client, options, id)),
+    exactClaim: (claim) => read(() => readClaim(client, options, claim)),
     registration: (provider) =>
       read(async () => {
         const [stakeMicroUsd, unbondingMicroUsd, unbondableAtSeconds] = await client.readContract({
@@ -102,7 +107,7 @@ export async function viemChain(options: viemChain.Options): Promise<Chain> {
     events: (range) => read(() => readEvents({ client, fromBlock, domain, parameters }, range)),
     async send(action, { signal } = {}) {
       signal?.throwIfAborted()
-      const pays = action.type === 'deposit' || action.type === 'register'
+      const pays = paying.has(action.type)
       const validBeforeSeconds = pays
         ? (await read(() => readHead(client))).timestampSeconds + authorizationSeconds
         : 0
@@ -150,6 +155,7 @@ export async function readParameters(options: {
   rpcUrl: string
   vault: Hex.Address
   registry: Hex.Address
+  disputes: Hex.Address
 }): Promise<Parameters> {
   const client = createPublicClient({ transport: http(options.rpcUrl, { retryCount: 0 }) })
   const { registry } = options
@@ -162,14 +168,27 @@ export async function readParameters(options: {
       abi: providerRegistry.abi,
       functionName: 'unbondingDelay',
     })
+    const atDisputes = { address: options.disputes, abi: disputes.abi } as const
+    const clock = await client.readContract({ ...atDisputes, functionName: 'clockSeconds' })
+    const window = await client.readContract({ ...atDisputes, functionName: 'challengeWindow' })
+    const credit = await client.readContract({ ...atDisputes, functionName: 'withdrawalDelay' })
     return {
       usd: usd.toLowerCase() as Hex.Address,
       registry,
+      disputes: {
+        address: options.disputes,
+        clockSeconds: Number(clock),
+        windowSeconds: Number(window),
+        withdrawalDelaySeconds: Number(credit),
+      },
       withdrawalDelaySeconds: Number(delay),
       unbondingDelaySeconds: Number(unbonding),
     }
   })
 }
+
+/** Actions that take the account's own money. */
+const paying: ReadonlySet<Action['type']> = new Set(['deposit', 'register', 'dispute-deposit'])
 
 /** An authorisation to take money is worth nothing after this. */
 const authorizationSeconds = 3600

@@ -2,7 +2,7 @@ import { decodeFunctionData, type Log, type PublicClient } from 'viem'
 import type * as Hex from '../protocol/Hex.ts'
 import * as Lease from '../protocol/Lease.ts'
 import { vault as artifact } from './artifacts.ts'
-import type { LedgerEvent } from './ledger.ts'
+import type { LedgerEvent } from './ledgerDraft.ts'
 import { isUnreachable } from './viemErrors.ts'
 
 /**

@@ -6,11 +6,18 @@ import { deploy } from './deploy.ts'
 import { viemChain } from './viem.ts'
 
 /** Deploys the contracts and connects four new accounts. */
-export async function startParties({ rpcUrl }: { rpcUrl: string }): Promise<Setup> {
+export async function startParties(
+  { rpcUrl }: { rpcUrl: string },
+  { disputesAreCourt = false }: { disputesAreCourt?: boolean } = {},
+): Promise<Setup> {
   const random = systemRandom()
   const identity = () => Identity.from(random.bytes(32))
   const court = identity()
-  const deployment = await deploy({ rpcUrl, deployer: identity(), court: court.address })
+  const deployment = await deploy({
+    rpcUrl,
+    deployer: identity(),
+    court: disputesAreCourt ? undefined : court.address,
+  })
   const party = async (who: Identity.Identity): Promise<Party> => ({
     identity: who,
     chain: await viemChain({ rpcUrl, identity: who, ...deployment }),

@@ -3,7 +3,8 @@ import * as Hex from '../protocol/Hex.ts'
 import type { Identity } from '../protocol/Identity.ts'
 import * as Signature from '../protocol/Signature.ts'
 import { providerRegistry, testUsd, vault } from './artifacts.ts'
-import type { Action, Chain, Claim } from './Chain.ts'
+import type { Action, Chain, Claim, DisputeAction } from './Chain.ts'
+import { encodeDispute } from './viemDisputes.ts'
 
 /** What a transaction does: the contract it calls, and with what; without `to` it makes a contract. */
 export type Call = { readonly to?: Hex.Address; readonly data: Hex.Hex }
@@ -44,6 +45,24 @@ export function encode(action: Action, context: EncodeContext): Call {
     case 'close-lease':
     case 'withdraw-earned':
       return { to: domain.vault, data: encodeVault(action, context) }
+    case 'dispute-deposit':
+    case 'dispute-request-withdrawal':
+    case 'dispute-withdraw':
+    case 'challenge':
+    case 'dispute-move':
+    case 'dispute-adopt':
+    case 'dispute-timeout':
+    case 'dispute-close':
+    case 'release-claim':
+    case 'slash-claimant':
+    case 'burn-bond': {
+      const { identity } = context
+      const account = identity.address
+      const sign = (to: Hex.Address, value: bigint, nonce: Hex.Hex) =>
+        authorize(context, to, value, nonce)
+      const data = encodeDispute(action, { ...context, account, authorize: sign })
+      return { to: parameters.disputes.address, data }
+    }
   }
 }
 
@@ -83,7 +102,7 @@ function encodeRegistry(action: RegistryAction, context: EncodeContext): Hex.Hex
 }
 
 function encodeVault(
-  action: Exclude<Action, RegistryAction | { type: 'mint' }>,
+  action: Exclude<Action, RegistryAction | DisputeAction | { type: 'mint' }>,
   context: EncodeContext,
 ): Hex.Hex {
   const { abi } = vault

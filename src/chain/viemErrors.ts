@@ -2,13 +2,27 @@ import { decodeErrorResult, HttpRequestError, RpcRequestError, TimeoutError } fr
 import type * as Hex from '../protocol/Hex.ts'
 import type { Clock } from '../runtime/Clock.ts'
 import { messageOf } from '../runtime/Errors.ts'
-import { providerRegistry, testUsd, vault } from './artifacts.ts'
+import {
+  disputeRules,
+  disputes,
+  exactJudge,
+  providerRegistry,
+  testUsd,
+  vault,
+} from './artifacts.ts'
 import { RevertedError, UnavailableError, type Action } from './Chain.ts'
 
 /** What was tried, for the words of an error. */
 export type Purpose = Action['type'] | 'deploy'
 
-const abi = [...testUsd.abi, ...providerRegistry.abi, ...vault.abi] as const
+const abi = [
+  ...testUsd.abi,
+  ...providerRegistry.abi,
+  ...vault.abi,
+  ...disputes.abi,
+  ...disputeRules.abi,
+  ...exactJudge.abi,
+] as const
 
 /** The contract's refusal in an error of the node, or undefined when it is none. */
 export function refusalOf(error: unknown, action: Purpose): RevertedError | undefined {

@@ -3,8 +3,9 @@ import type * as Hex from '../protocol/Hex.ts'
 import * as Lease from '../protocol/Lease.ts'
 import { providerRegistry, vault } from './artifacts.ts'
 import type { Chain, ChainEvent } from './Chain.ts'
-import type { LedgerEvent } from './ledger.ts'
+import type { LedgerEvent } from './ledgerDraft.ts'
 import { claimReader } from './viemClaims.ts'
+import { disputeReader } from './viemDisputeEvents.ts'
 
 /** Nodes refuse longer ranges in one request; public ones allow a few thousand. */
 const blocksPerRequest = 2000n
@@ -17,11 +18,12 @@ export async function readEvents(
   const { client, fromBlock, domain, parameters } = ports
   const events: ChainEvent[] = []
   const claimsOf = claimReader({ client, vault: domain.vault, fromBlock })
+  const disputesOf = disputeReader({ client, address: parameters.disputes.address })
   const timestamps = new Map<Hex.Hex, number>()
   for (let first = from; first <= to; first += blocksPerRequest) {
     const last = first + blocksPerRequest - 1n
     const logs = await client.getLogs({
-      address: [domain.vault, parameters.registry],
+      address: [domain.vault, parameters.registry, parameters.disputes.address],
       fromBlock: first,
       toBlock: last < to ? last : to,
     })
@@ -33,7 +35,8 @@ export async function readEvents(
         timestampSeconds: await timestampOf(log),
         transaction: log.transactionHash!,
       }
-      const found = await decode(log, domain.vault, claimsOf)
+      const isDisputes = log.address.toLowerCase() === parameters.disputes.address
+      const found = isDisputes ? await disputesOf(log) : await decode(log, domain.vault, claimsOf)
       events.push(...found.map((event) => ({ ...place, ...event }) as ChainEvent))
     }
   }

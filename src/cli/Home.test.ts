@@ -39,6 +39,12 @@ describe('NetworkFile.read', () => {
       contracts: { vault: address, usd: address, registry: address },
       withdrawalDelaySeconds: 60,
       unbondingDelaySeconds: 120,
+      disputes: {
+        address: `0x${'5'.repeat(40)}`,
+        clockSeconds: 10,
+        windowSeconds: 40,
+        withdrawalDelaySeconds: 60,
+      },
       bootstrap: ['/ip4/127.0.0.1/tcp/4001/p2p/x'],
       validators: [address],
     }

@@ -18,6 +18,8 @@ export type NetworkFile = {
   }
   readonly withdrawalDelaySeconds: number
   readonly unbondingDelaySeconds: number
+  /** The contract that decides disputes about exact work, and its constants. */
+  readonly disputes: Parameters['disputes']
   /** Multiaddrs, with peer ids, of nodes to dial first; they also relay for machines behind NAT. */
   readonly bootstrap: readonly string[]
   /** Validators that buyers trust unless they choose others. */
@@ -34,6 +36,12 @@ const schema = z.strictObject({
   contracts: z.strictObject({ vault: address, usd: address, registry: address }),
   withdrawalDelaySeconds: z.int().check(z.minimum(0)),
   unbondingDelaySeconds: z.int().check(z.minimum(0)),
+  disputes: z.strictObject({
+    address,
+    clockSeconds: z.int().check(z.minimum(1)),
+    windowSeconds: z.int().check(z.minimum(1)),
+    withdrawalDelaySeconds: z.int().check(z.minimum(0)),
+  }),
   bootstrap: z.array(z.string().check(z.maxLength(512))).check(z.maxLength(64)),
   validators: z.array(address).check(z.maxLength(64)),
 })
@@ -64,12 +72,13 @@ export function domainOf(network: NetworkFile): Domain.Domain {
 
 /** The contracts' constants that a chain adapter needs. */
 export function parametersOf(network: NetworkFile): Parameters {
-  const { contracts, withdrawalDelaySeconds, unbondingDelaySeconds } = network
+  const { contracts, withdrawalDelaySeconds, unbondingDelaySeconds, disputes } = network
   return {
     usd: contracts.usd,
     registry: contracts.registry,
     withdrawalDelaySeconds,
     unbondingDelaySeconds,
+    disputes,
   }
 }
 

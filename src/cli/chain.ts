@@ -104,14 +104,13 @@ async function mintOnce(chain: Chain, { to, amountMicroUsd }: Mint): Promise<voi
 /** Keeps what earlier starts added to the file. */
 function writeNetwork(path: string, rpcUrl: string, { domain, parameters }: Deployment): void {
   const earlier = readEarlier(path)
-  const { usd, registry, withdrawalDelaySeconds, unbondingDelaySeconds } = parameters
+  const { usd, registry, ...constants } = parameters
   NetworkFile.write(path, {
     name: earlier?.name ?? 'local',
     chainId: domain.chainId,
     rpcUrl,
     contracts: { vault: domain.vault, usd, registry },
-    withdrawalDelaySeconds,
-    unbondingDelaySeconds,
+    ...constants,
     bootstrap: earlier?.bootstrap ?? [],
     validators: earlier?.validators ?? [],
   })

@@ -83,6 +83,15 @@ export function account(before: Account, address: Hex.Address, event: ChainEvent
       return { ...before, stake: atLeastZero(before.stake - event.amountMicroUsd) }
     case 'lease-opened':
     case 'lease-closed':
+    case 'dispute-deposited':
+    case 'dispute-withdrawn':
+    case 'challenged':
+    case 'dispute-moved':
+    case 'dispute-adopted':
+    case 'dispute-ended':
+    case 'claim-released':
+    case 'claimant-slashed':
+    case 'bond-burned':
       return before
   }
 }
@@ -143,6 +152,15 @@ export function money(before: Money, event: ChainEvent, reservedBefore: bigint):
     case 'registered':
     case 'unbonded':
     case 'slashed':
+    case 'dispute-deposited':
+    case 'dispute-withdrawn':
+    case 'challenged':
+    case 'dispute-moved':
+    case 'dispute-adopted':
+    case 'dispute-ended':
+    case 'claim-released':
+    case 'claimant-slashed':
+    case 'bond-burned':
       return before
   }
 }

@@ -145,6 +145,12 @@ describe('collectFacts', () => {
     contracts: { vault: address(1), usd: address(2), registry: address(3) },
     withdrawalDelaySeconds: 1,
     unbondingDelaySeconds: 1,
+    disputes: {
+      address: address(4),
+      clockSeconds: 1,
+      windowSeconds: 1,
+      withdrawalDelaySeconds: 1,
+    },
     bootstrap: [],
     validators: [],
   })
