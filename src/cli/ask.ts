@@ -96,18 +96,17 @@ async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptio
         `\n\n${inputTokens} + ${outputTokens} tokens, ${formatUsd(settled.priceMicroUsd)}, ${settled.state}`,
       )
       console.log(`provider ${settled.provider}\nreceipt  ${receiptId}\nassurance ${assurance}`)
-      if (claim) console.log(answering(claim.message))
+      if (claim) console.log(answering(claim.message, settled.assurance.state))
     }
   }
 }
 
-/** What is known of a claim here, and what is not. */
-function answering({ bond, challengeUntil }: ExactClaim.ExactClaim): string {
+/** What is known of a claim, and what is not when no validator has looked at it. */
+function answering({ bond, challengeUntil }: ExactClaim.ExactClaim, state: string): string {
   const until = new Date(challengeUntil * 1000).toISOString()
-  return (
-    `claim    ${formatUsd(bond)} answer for it; it can be challenged until ${until}\n` +
-    `         not checked here, for want of the weights: ${unchecked.join(', ')}`
-  )
+  const line = `claim    bond of ${formatUsd(bond)}, can be challenged until ${until}`
+  if (state === 'verified' || state === 'challenged') return line
+  return `${line}\n         not checked, for want of the weights: ${unchecked.join(', ')}`
 }
 
 async function firstModel({ clock }: Party, buyer: Buyer): Promise<string> {
