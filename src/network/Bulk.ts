@@ -10,6 +10,8 @@ export type Bulk = AsyncDisposable & {
   readonly source: Source
   /** Offers a file for as long as it does not change; returns the SHA-256 of its bytes. */
   share(path: string): Promise<Hex.Hex>
+  /** Offers content no longer; requests under way are served to their end. */
+  unshare(hash: Hex.Hex): Promise<void>
   /**
    * Fetches content into `path`, resuming what an earlier call left, and checks every chunk.
    *
@@ -22,7 +24,12 @@ export type Bulk = AsyncDisposable & {
     sources: readonly Source[],
     options?: FetchOptions,
   ): Promise<void>
+  /** What has gone over the wire since the start, both as a server and as a client. */
+  traffic(): Traffic
 }
+
+/** Bytes of TCP streams: contents, and the headers and the encryption around them. */
+export type Traffic = { readonly sentBytes: number; readonly receivedBytes: number }
 
 /** A bulk server: base URL, and the SHA-256 of its TLS certificate (DER), which is how it is known. */
 export type Source = { readonly url: string; readonly certificate: Hex.Hex }

@@ -37,6 +37,32 @@ describe('httpsBulk', () => {
     expect(seen).toEqual(seen.toSorted((a, b) => a - b))
   })
 
+  test('counts what went over the wire, on both sides the same', async () => {
+    await using world = await createWorld()
+    const { path } = world.file('original', 300_000)
+    const hash = await world.giver.share(path)
+    expect(world.giver.traffic()).toEqual({ sentBytes: 0, receivedBytes: 0 })
+
+    await world.taker.fetch(hash, world.copy, [world.giver.source])
+
+    const { sentBytes, receivedBytes } = world.giver.traffic()
+    expect(sentBytes).toBeGreaterThan(300_000)
+    expect(sentBytes).toBeLessThan(310_000)
+    await expect
+      .poll(() => world.taker.traffic())
+      .toEqual({ sentBytes: receivedBytes, receivedBytes: sentBytes })
+  })
+
+  test('offers no longer what it should not', async () => {
+    await using world = await createWorld()
+    const { path } = world.file('original', 5000)
+    const hash = await world.giver.share(path)
+    await world.giver.unshare(hash)
+    await world.giver.unshare(hash)
+    const fetched = world.taker.fetch(hash, world.copy, [world.giver.source])
+    await expect(fetched).rejects.toMatchObject({ code: 'Bulk.UnavailableError' })
+  })
+
   test('finds what is there already', async () => {
     await using world = await createWorld()
     const { path } = world.file('original', 5000)

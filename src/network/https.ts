@@ -9,10 +9,11 @@ import type { Logger } from '../runtime/Logger.ts'
 import { UnavailableError, type Bulk, type FetchOptions, type Source } from './Bulk.ts'
 import { bulkServer, type SharedFile } from './internal/bulkServer.ts'
 import { bulkSource, type BulkSource } from './internal/bulkSource.ts'
-import { describeFile } from './internal/catalogue.ts'
+import { describeFile, forgetFile } from './internal/catalogue.ts'
 import { loadCertificate } from './internal/certificate.ts'
 import { download } from './internal/download.ts'
 import { hashFile } from './internal/manifest.ts'
+import { trafficMeter } from './internal/trafficMeter.ts'
 
 /** Sources asked at once for one content; further ones are left alone. */
 const sourcesLimit = 32
@@ -37,10 +38,12 @@ export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Optio
   const shared = new Map<Hex.Hex, SharedFile>()
   const running = new Map<string, Promise<unknown>>()
   const stopped = new AbortController()
+  const meter = trafficMeter()
   await using stack = new AsyncDisposableStack()
   stack.defer(async () => void (await Promise.allSettled(running.values())))
   stack.defer(() => stopped.abort(new StoppedError()))
   const server = bulkServer({ logger, certificate }, shared)
+  server.on('connection', meter.watch)
   const bound = await listen(server, listenHost, port)
   stack.defer(async () => close(server))
   const owned = stack.move()
@@ -58,7 +61,7 @@ export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Optio
     using opened = new DisposableStack()
     const usable = sources.slice(0, sourcesLimit).flatMap((source): readonly BulkSource[] => {
       try {
-        return [opened.use(bulkSource(source))]
+        return [opened.use(bulkSource(source, { onConnect: meter.watch }))]
       } catch (error) {
         reasons.push(`${source.url.slice(0, 256)}: ${messageOf(error)}`)
         return []
@@ -75,6 +78,12 @@ export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Optio
       shared.set(hash, file)
       return hash
     },
+    async unshare(hash) {
+      const file = shared.get(hash)
+      shared.delete(hash)
+      if (file) await forgetFile(directory, file.path)
+    },
+    traffic: meter.read,
     async fetch(hash, path, sources, fetchOptions = {}) {
       // Two calls for one path would write to one file: the second waits, and then finds it there.
       const earlier = running.get(path)

@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:https'
 import type { IncomingMessage } from 'node:http'
-import type { TLSSocket } from 'node:tls'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type * as Hex from '../../protocol/Hex.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import type { Source } from '../Bulk.ts'
@@ -30,8 +31,15 @@ type Limits = { signal: AbortSignal; maxBytes: number }
 const stallMs = 15_000
 const requestMs = 120_000
 
-/** Connects to a source, and talks to it only while it shows the certificate it is known by. */
-export function bulkSource(source: Source): BulkSource {
+/**
+ * Connects to a source, and talks to it only while it shows the certificate it is known by.
+ *
+ * @param options.onConnect is told of each connection, below its encryption.
+ */
+export function bulkSource(
+  source: Source,
+  { onConnect }: { onConnect?: ((socket: Socket) => void) | undefined } = {},
+): BulkSource {
   const base = parseUrl(source.url)
   const agent = new Agent({
     keepAlive: true,
@@ -39,6 +47,12 @@ export function bulkSource(source: Source): BulkSource {
     maxCachedSessions: 0,
     timeout: stallMs,
   })
+  agent.createConnection = (options) => {
+    const place = options as { host: string; port: number }
+    const socket = connect({ ...place, noDelay: true })
+    onConnect?.(socket)
+    return connectTls({ ...place, socket })
+  }
 
   async function get(path: string, limitBytes: number, signal: AbortSignal, range?: string) {
     const response = await send(agent, new URL(path, base), source.certificate, signal, range)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import * as z from 'zod/mini'
 import type * as Hex from '../../protocol/Hex.ts'
@@ -23,7 +23,7 @@ export async function describeFile(
 ): Promise<SharedFile & { readonly hash: Hex.Hex }> {
   const absolute = resolve(path)
   const { mtimeMs, size } = await stat(absolute)
-  const note = join(directory, `${createHash('sha256').update(absolute).digest('hex')}.json`)
+  const note = noteOf(directory, absolute)
   const known = await readNote(note)
   if (known?.path === absolute && known.mtimeMs === mtimeMs && known.manifest.bytes === size)
     return known
@@ -32,6 +32,15 @@ export async function describeFile(
   await writeFile(`${note}.new`, JSON.stringify(described))
   await rename(`${note}.new`, note)
   return described
+}
+
+/** Forgets the hashes of a file. */
+export async function forgetFile(directory: string, path: string): Promise<void> {
+  await rm(noteOf(directory, resolve(path)), { force: true })
+}
+
+function noteOf(directory: string, absolute: string): string {
+  return join(directory, `${createHash('sha256').update(absolute).digest('hex')}.json`)
 }
 
 async function readNote(note: string) {
