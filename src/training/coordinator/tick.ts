@@ -187,8 +187,12 @@ function endReason({ round, order, now, paidMicroUsd, open }: Draft): string | u
 }
 
 function endCoolDown(draft: Draft): void {
-  const late = draft.now - draft.since >= draft.policy.coolDownMs
-  if (draft.open.length > 0 && !late) return
+  const { open, policy, now, since, round } = draft
+  const late = now - since >= policy.coolDownMs
+  // Who goes on working on the last state may still need payloads from the others.
+  const all = activeIn(draft).every(({ number }) => round.reports.has(number))
+  const isSettled = open.length === 0 && (all || now - since >= policy.witnessMs)
+  if (!isSettled && !late) return
   draft.decisions.push({ kind: 'run-end', reason: endReason(draft) ?? 'over' })
   enter(draft, 'ended')
 }

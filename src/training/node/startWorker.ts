@@ -48,7 +48,7 @@ export const checkpointProtocol = '/weft/training-checkpoint/1'
  */
 export async function startWorker(
   ports: startWorker.Ports,
-  { steps, intervalMs = 200, onStep }: startWorker.Options = {},
+  { steps, intervalMs = 200, onStep, onReplica }: startWorker.Options = {},
 ): Promise<Worker> {
   const { log, sync, identity, network, contents, store, clock, domain, logger, run, layout } =
     ports
@@ -89,6 +89,7 @@ export async function startWorker(
     await store.write([{ table, key: 'replica', value }])
     replica = next
     recent.set(next.rounds, next)
+    await onReplica?.(next)
     for (const rounds of recent.keys()) if (rounds < next.rounds - keptRounds) recent.delete(rounds)
     if (before === undefined) return
     const old = Json.parse(checkpoint, JSON.parse(before), { what: 'saved state' })
@@ -106,8 +107,10 @@ export async function startWorker(
   async function turn(): Promise<void> {
     const state = log.state()
     const own = me(state)
-    if (state.phase === 'ended' || own?.standing === 'convicted') return
-    if (own?.standing !== 'active') return join((own?.attempt ?? -1) + 1)
+    if (own?.standing === 'convicted') return
+    // The last round may have closed while we were computing: its state is ours to have, too.
+    if (state.phase === 'ended') return void (own && (await keepUp(state)))
+    if (own?.standing !== 'active' || !isReachedAt(own)) return join((own?.attempt ?? -1) + 1)
     if (!(await keepUp(state))) return
     const { round, phase } = state
     if (!round.reports.has(own.number)) await report(round.number)
@@ -117,6 +120,11 @@ export async function startWorker(
     const duty = auditDuty(state, own)
     if (duty) work = occupied(() => audit(state, duty))
     else if (phase === 'round' && own.firstRound <= round.number) await contribute(state, own)
+  }
+
+  /** Whether the log says where our contents are now; another address or port is told by joining again. */
+  function isReachedAt({ source }: Member): boolean {
+    return source.url === ports.source.url && source.certificate === ports.source.certificate
   }
 
   function occupied(task: () => Promise<void>): Promise<void> {
@@ -450,6 +458,8 @@ export declare namespace startWorker {
     /** How often it looks what is to do. @default 200 */
     intervalMs?: number | undefined
     onStep?: runSegment.Options['onStep']
+    /** Told of each state that the worker comes to, the first one too, before it goes on. */
+    onReplica?: ((replica: Replica) => void | Promise<void>) | undefined
   }
 }
 
