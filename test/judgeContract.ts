@@ -1,5 +1,6 @@
 /** The judge's contract on a local chain, asked thousands of questions in a call. */
 import {
+  BaseError,
   createPublicClient,
   createWalletClient,
   decodeFunctionResult,
@@ -77,7 +78,12 @@ export async function startJudgeContract(): Promise<JudgeContract> {
   const manyCalls = await deploy(bytecodes.ManyCalls)
   const costs = await deploy(bytecodes.JudgeCosts)
   const call = async (to: Hex.Hex, data: Hex.Hex) => {
-    const { data: returned } = await client.call({ to, data, gas: 59_000_000n })
+    const { data: returned } = await client
+      .call({ to, data, gas: 59_000_000n })
+      .catch((error: unknown) => {
+        // The message holds all of the input: what went wrong stands in its details.
+        throw new Error(`The call failed: ${error instanceof BaseError ? error.details : ''}`)
+      })
     return returned!
   }
 
@@ -107,7 +113,8 @@ export async function startJudgeContract(): Promise<JudgeContract> {
       const size = accBytes + 32 + padded(cases[0]!.operands.byteLength)
       const place = template.length / 2 - 1 - size
       const end = Hex.toBytes(template).subarray(place)
-      const most = Math.min(width === 4 ? 2000 : 400, Math.floor(400_000 / size))
+      // A chain of subnormals takes some 120,000 gas, a program some 35,000, and a call has 59 million.
+      const most = size > 200 ? 300 : 1000
       for (let from = 0; from < cases.length; from += most) {
         const part = cases.slice(from, from + most)
         const records = new Uint8Array(part.length * size)
