@@ -20,7 +20,14 @@ describe('kernelsFor', () => {
       integerTile: { rows: 4, vectors: 2 },
       dot: 'pairs',
     })
-    expect(kernelsFor(fused, true).tile).toEqual({ rows: 6, vectors: 4 })
+    expect(kernelsFor(fused, true)).toEqual({
+      tile: { rows: 6, vectors: 4 },
+      integerTile: { rows: 4, vectors: 4 },
+      dot: 'i16',
+    })
+    // Nothing is wider than the one instruction that some processors have for it.
+    const quads = kernelsFor({ fusion: 'fused', dot: 'quads' }, true)
+    expect(quads).toMatchObject({ dot: 'quads', integerTile: { rows: 4, vectors: 2 } })
     expect(kernelsFor({ fusion: 'emulated', dot: 'i16' }, false).tile.rows).toBeLessThan(6)
   })
 })

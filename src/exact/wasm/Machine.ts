@@ -8,7 +8,8 @@ export type Machine = { readonly fusion: Fusion; readonly dot: Kernels['dot'] }
 
 /** Tries the instructions whose results the specification of WebAssembly leaves open. */
 export function probe(v8Version: string): Machine {
-  return { fusion: isFused() ? 'fused' : 'emulated', dot: isDotExact(v8Version) ? 'pairs' : 'i16' }
+  const dot = isDotExact(v8Version) ? (isOneInstruction() ? 'quads' : 'pairs') : 'i16'
+  return { fusion: isFused() ? 'fused' : 'emulated', dot }
 }
 
 /** (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 when rounded once, 0 when the product is rounded first. */
@@ -31,6 +32,15 @@ function isDotExact(v8Version: string): boolean {
     const words = run(() => i32x4.relaxedDotI8x16I7x16Add, each)
     return words?.every((word) => word === dot(each)) ?? false
   })
+}
+
+/**
+ * Whether the dot product that adds is one instruction of the processor (AVX-VNNI, ARM's SDOT): then it
+ * multiplies bytes above 127 without the saturation that a sum of pairs in 16 bits shows.
+ */
+function isOneInstruction(): boolean {
+  const words = run(() => i32x4.relaxedDotI8x16I7x16Add, [0x7f7f_7f7f, 0xffff_ffff, 0])
+  return words?.every((word) => [4 * 127 * 255, (4 * 127 * -1) >>> 0].includes(word)) ?? false
 }
 
 function dot([a, b, c]: Words): number {
@@ -72,7 +82,11 @@ type Operands = Parameters<ReturnType<typeof multiplyAdd>>
  * An emulated sum takes more room than the sums themselves.
  */
 export function kernelsFor({ fusion, dot }: Machine, isRevectorized: boolean): Kernels {
+  const isWide = isRevectorized && dot !== 'quads'
   const vectors = isRevectorized ? 4 : 2
-  const tile = fusion === 'fused' ? { rows: 6, vectors } : { rows: 2, vectors: 2 }
-  return { tile, integerTile: { rows: 4, vectors }, dot: isRevectorized ? 'i16' : dot }
+  return {
+    tile: fusion === 'fused' ? { rows: 6, vectors } : { rows: 2, vectors: 2 },
+    integerTile: { rows: 4, vectors: isWide ? 4 : 2 },
+    dot: isWide ? 'i16' : dot,
+  }
 }

@@ -9,17 +9,21 @@ import { startConstants } from './constants.ts'
 import { advance, f32x4, i32, i16x8, i32x4, repeat, v128, when } from './instructions.ts'
 import { outputRules } from './outputRules.ts'
 import { type Kind, terms, tileOf } from './panels.ts'
+import { turn } from './turn.ts'
 
 export type KernelSpec = {
   readonly kind: Kind
   readonly rows: number
   /** How many panels of the right operand are multiplied at once. */
   readonly panels: number
-  /** Bytes from row to row and from term to term where the left operand lies; undefined when it is packed. */
-  readonly left: { readonly stepLine: number; readonly stepK: number } | undefined
-  /** Bytes from term to term where the right operand lies; undefined when it is packed. */
-  readonly right: number | undefined
+  /** How an operand lies; undefined when it is packed. */
+  readonly left: Steps | undefined
+  /** The right one's columns, or its terms by fours, lie side by side. */
+  readonly right: Steps | undefined
 }
+
+/** Bytes from line to line, and from term to term. */
+export type Steps = { readonly stepLine: number; readonly stepK: number }
 
 /**
  * A function (k, a, b, panelBytes, c, rowBytes, isFirst, isLast, sumsAt, scaleA, scaleB) on k words:
@@ -53,8 +57,13 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
     const stored = v128.load(at.get, j * 16)
     return total.set(kind === 'i8' ? i32x4.add(total.get, stored) : stored)
   }
-  const { start, round, forward } = roundsOf(compilation, spec, { a, b, panelBytes, sums, local })
-  const hasTwo = i32.geU(k.get, i32.const(2))
+  const isTurned = spec.right !== undefined && spec.right.stepLine !== 4
+  const { start, rounds, one, atOnce } = (isTurned ? turnedRounds : straightRounds)(
+    compilation,
+    spec,
+    { a, b, panelBytes, sums, local },
+  )
+  const hasMany = i32.geU(k.get, i32.const(atOnce))
   return [
     start,
     sums.map(begin),
@@ -62,9 +71,8 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
       i32.eqz(isFirst.get),
       eachRow((row) => row.map(addStored)),
     ),
-    // Two rounds at once; the odd one first or last makes no difference to the order of k.
-    when(hasTwo, repeat([round(0), round(1), forward, advance(k, i32.const(-2))], hasTwo)),
-    when(k.get, round(0)),
+    when(hasMany, repeat([rounds, advance(k, i32.const(-atOnce))], hasMany)),
+    when(k.get, one),
     when(isLast.get, finish(kind, sums, scope)),
     eachRow((row) => row.map((total, j) => v128.store(at.get, total.get, j * 16))),
   ]
@@ -72,7 +80,7 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
 
 type Locals9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local]
 
-type Rounds = {
+type RoundsOf = {
   readonly a: Local
   readonly b: Local
   readonly panelBytes: Local
@@ -80,12 +88,12 @@ type Rounds = {
   readonly local: Scope['local']
 }
 
-/** One word of k, of two that follow each other, and the way to the next two. */
-function roundsOf(
+/** Two words of k, and the one that may be left. */
+function straightRounds(
   compilation: Compilation,
   { kind, rows, panels, left, right }: KernelSpec,
-  { a, b, panelBytes, sums, local }: Rounds,
-) {
+  { a, b, panelBytes, sums, local }: RoundsOf,
+): Rounds {
   const { vectors } = tileOf(compilation, kind)
   const fold = foldOf(compilation, kind)
   const words = Array.from({ length: panels === 1 ? 1 : rows }, () => local('v128'))
@@ -93,7 +101,7 @@ function roundsOf(
   const separate = right === undefined
   const pointers = [b, ...Array.from({ length: separate ? panels - 1 : 0 }, () => local('i32'))]
   const stepA = left ? left.stepK * terms[kind] : rows * 4
-  const stepB = right ?? vectors * 16
+  const stepB = right?.stepK ?? vectors * 16
   const wordAt = (unrolled: number, row: number) =>
     v128.load32Splat(a.get, unrolled * stepA + row * (left?.stepLine ?? 4))
   const columnAt = (unrolled: number, panel: number, vector: number) =>
@@ -118,11 +126,58 @@ function roundsOf(
     start: pointers
       .slice(1)
       .map((pointer, index) => pointer.set(i32.add(pointers[index]!.get, panelBytes.get))),
-    round,
-    forward: [
+    rounds: [
+      round(0),
+      round(1),
       advance(a, i32.const(2 * stepA)),
       pointers.map((pointer) => advance(pointer, i32.const(2 * stepB))),
     ],
+    one: round(0),
+    atOnce: 2,
+  }
+}
+
+type Rounds = {
+  readonly start: Code
+  /** So many words of k, and the way to the next. */
+  readonly rounds: Code
+  /** One word that is left. */
+  readonly one: Code
+  readonly atOnce: number
+}
+
+/** Four words of k of columns whose words lie side by side; k is a multiple of four. */
+function turnedRounds(
+  compilation: Compilation,
+  { kind, panels, left, right, rows }: KernelSpec,
+  { a, b, sums, local }: RoundsOf,
+): Rounds {
+  const { vectors } = tileOf(compilation, kind)
+  const fold = foldOf(compilation, kind)
+  const lines = Array.from({ length: 4 }, () => local('v128'))
+  const turned = turn(lines, [local('v128'), local('v128')])
+  const [word, column] = [local('v128'), local('v128')]
+  const stepA = left?.stepK ?? rows * 4
+  const steps = right!
+  const fourColumns = (j: number): Code => [
+    lines.map((line, index) => line.set(v128.load(b.get, (j * 4 + index) * steps.stepLine))),
+    turned.map((value, term) => [
+      column.set(value),
+      sums.map((row, i) => [
+        word.set(v128.load32Splat(a.get, term * stepA + i * (left?.stepLine ?? 4))),
+        row[j]!.set(fold(word.get, column.get, row[j]!.get)),
+      ]),
+    ]),
+  ]
+  return {
+    start: [],
+    rounds: [
+      Array.from({ length: panels * vectors }, (_, j) => fourColumns(j)),
+      advance(a, i32.const(4 * stepA)),
+      advance(b, i32.const(16)),
+    ],
+    one: [],
+    atOnce: 4,
   }
 }
 

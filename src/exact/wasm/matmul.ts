@@ -13,7 +13,7 @@ import {
   when,
   zero,
 } from './instructions.ts'
-import { type KernelSpec, microKernel } from './kernels.ts'
+import { type KernelSpec, microKernel, type Steps } from './kernels.ts'
 import { packing, rowSumsFunction } from './packing.ts'
 import { blockRows, blockWords, type Kind, terms, tileOf, wordsOf } from './panels.ts'
 
@@ -27,7 +27,7 @@ export type ProductSpec = {
   /** Where the left operand lies, and whether it is packed on the way. */
   readonly left: Operand & { readonly isPacked: boolean }
   /** The right operand: packed, or where it lies. */
-  readonly right: { readonly batch: number; readonly stepK: number | undefined }
+  readonly right: { readonly batch: number; readonly steps: Steps | undefined }
   /** Words from the scales of one product to those of the next. */
   readonly scales: { readonly left: number; readonly right: number }
 }
@@ -302,12 +302,11 @@ function kernel(
   const width = tileOf(compilation, kind).vectors * 4
   const panelBytes = i32.mul(length.get, i32.const(width * 4))
   const allPanels = Math.ceil(n / width) * width * 4
-  const isPacked = right.stepK === undefined
   const kernelSpec: KernelSpec = {
     kind,
     rows,
     panels,
-    right: right.stepK,
+    right: right.steps,
     left: left.isPacked ? undefined : { stepLine: left.stepLine, stepK: left.stepK },
   }
   return call(
@@ -316,13 +315,13 @@ function kernel(
     left.isPacked
       ? i32.add(packedAt(at, i.get), i32.const(headerOf(kind) * rows * 4))
       : rowAt(at, i.get),
-    isPacked
-      ? sum(b.get, i32.mul(block.get, i32.const(allPanels)), i32.mul(panel.get, panelBytes))
-      : sum(
+    right.steps
+      ? sum(
           b.get,
-          i32.mul(block.get, i32.const(right.stepK)),
-          i32.mul(panel.get, i32.const(width * 4)),
-        ),
+          i32.mul(block.get, i32.const(right.steps.stepK)),
+          i32.mul(panel.get, i32.const(width * right.steps.stepLine)),
+        )
+      : sum(b.get, i32.mul(block.get, i32.const(allPanels)), i32.mul(panel.get, panelBytes)),
     panelBytes,
     target,
     i32.const(rowBytes),

@@ -23,6 +23,7 @@ import {
   when,
   zero,
 } from './instructions.ts'
+import { turn } from './turn.ts'
 import { blockWords, type Kind, terms as termsOf, tileOf } from './panels.ts'
 
 /**
@@ -114,34 +115,9 @@ function floats(panel: Panel): Code {
 function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local>>): Code {
   const { stepLine, terms, width, local } = panel
   const { k, from, target } = at
-  const rows = [local('v128'), local('v128'), local('v128'), local('v128')] as const
-  const [a, b, c, d] = rows
+  const rows = [local('v128'), local('v128'), local('v128'), local('v128')]
   const [source, lane] = [local('i32'), local('i32')]
-  const pairs = (x: Code, y: Code, upper: number) =>
-    v128.shuffle(
-      x,
-      y,
-      [0, 1].flatMap((i) =>
-        [0, 16].flatMap((o) => [0, 1, 2, 3].map((e) => (upper + i) * 4 + o + e)),
-      ),
-    )
-  const halves = (x: Code, y: Code, upper: number) =>
-    v128.shuffle(
-      x,
-      y,
-      [0, 16].flatMap((o) => [0, 1, 2, 3, 4, 5, 6, 7].map((e) => upper * 8 + o + e)),
-    )
-  const [low, lowOther] = [local('v128'), local('v128')]
-  const store = (value: Code) => [
-    v128.store(target.get, value),
-    advance(target, bytesOf(width.get)),
-  ]
-  const both = (upper: number) => [
-    low.set(pairs(a.get, b.get, upper)),
-    lowOther.set(pairs(c.get, d.get, upper)),
-    store(halves(low.get, lowOther.get, 0)),
-    store(halves(low.get, lowOther.get, 1)),
-  ]
+  const turnedRows = turn(rows, [local('v128'), local('v128')])
   const hasFour = i32.leU(i32.add(k.get, i32.const(4)), terms.get)
   return [
     k.set(zero),
@@ -151,8 +127,10 @@ function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local
         [
           source.set(from.get),
           rows.map((row) => [row.set(v128.load(source.get)), advance(source, stepLine.get)]),
-          both(0),
-          both(2),
+          turnedRows.map((value) => [
+            v128.store(target.get, value),
+            advance(target, bytesOf(width.get)),
+          ]),
           advance(from, i32.const(16)),
           advance(k, i32.const(4)),
         ],

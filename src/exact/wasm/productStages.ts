@@ -75,8 +75,11 @@ function isReadInPlace(
   { transposeB }: Product,
   { b, layout }: { b: Placed; layout: Layout },
 ): boolean {
+  const tile = tileOf(compilation, 'f32')
   const rows = layout.b.batch === 0 ? layout.m * layout.batches : layout.m
-  return b.constant === undefined && !transposeB && rows <= tileOf(compilation, 'f32').rows
+  // What is turned on the way is read by four terms of whole panels.
+  const fits = !transposeB || (layout.k % 4 === 0 && layout.n % (tile.vectors * 4) === 0)
+  return b.constant === undefined && fits && rows <= tile.rows
 }
 
 /** Where all rows of a lie evenly and b is the same for all, many products are one. */
@@ -259,7 +262,7 @@ function specOf(compilation: Compilation, kind: Kind, given: Operands): ProductS
     k,
     batches,
     left: { ...a, isPacked: !lies },
-    right: packed ? { batch: rightBatch, stepK: undefined } : { batch: b.batch, stepK: b.stepK },
+    right: packed ? { batch: rightBatch, steps: undefined } : { batch: b.batch, steps: b },
     scales: {
       left: scaleA && scaleA.shape.length > 1 ? m : 0,
       right: scaleB && scaleB.shape.length > 1 ? n : 0,

@@ -113,7 +113,9 @@ function isRevectorizing(): boolean {
 function weakest(machines: readonly Machine[]): Machine {
   return {
     fusion: machines.every(({ fusion }) => fusion === 'fused') ? 'fused' : 'emulated',
-    dot: machines.every(({ dot }) => dot === 'pairs') ? 'pairs' : 'i16',
+    dot: (['i16', 'pairs', 'quads'] as const).find((dot) =>
+      machines.some((machine) => machine.dot === dot),
+    )!,
   }
 }
 
