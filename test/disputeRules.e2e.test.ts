@@ -10,14 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { disputeRules } from '../src/chain/artifacts.ts'
 import { deploy } from '../src/chain/deploy.ts'
 import { type Devnet, startDevnet } from '../src/chain/devnet.ts'
+import { callOf, structOf } from '../src/chain/viemMoves.ts'
 import type { ExactClaim } from '../src/protocol/ExactClaim.ts'
 import type * as Hex from '../src/protocol/Hex.ts'
 import * as Identity from '../src/protocol/Identity.ts'
 import * as Game from '../src/verification/dispute/Game.ts'
-import * as Move from '../src/verification/dispute/Move.ts'
+import * as Move from '../src/protocol/dispute/Move.ts'
 import { MoveError } from '../src/verification/dispute/MoveError.ts'
-import * as Position from '../src/verification/dispute/Position.ts'
-import { callOf } from './disputeCalls.ts'
+import * as Position from '../src/protocol/dispute/Position.ts'
 import { type Dice, diceOf } from './exactFaults.ts'
 import { playFaults, scenarios } from './playFaults.ts'
 
@@ -35,7 +35,10 @@ beforeAll(async () => {
   const client = createPublicClient({ transport: http(devnet.rpcUrl), cacheTime: 0 })
   ask = async (claim, position, move) => {
     if (move.type === 'concede') return ''
-    const call = { ...callOf(claim, position, move), abi: disputeRules.abi }
+    const { functionName, args } = callOf(claim, move)
+    const key = { claim: `0x${'00'.repeat(32)}`, challenger: `0x${'00'.repeat(20)}` }
+    const all = [key, structOf(position), ...args]
+    const call = { functionName, args: all, abi: disputeRules.abi }
     // `Disputes` sends the number of steps behind the arguments.
     const steps = numberToHex(claim.steps, { size: 32 })
     const data = concat([encodeFunctionData(call as never), steps])

@@ -1,7 +1,7 @@
 /** Disputes about faulty runs by the hundred: who must lose each, and where it must end. */
 import type { ExactClaim } from '../src/protocol/ExactClaim.ts'
 import * as Hex from '../src/protocol/Hex.ts'
-import type { Party } from '../src/verification/dispute/Position.ts'
+import type { Party } from '../src/protocol/dispute/Position.ts'
 import { type Claimed, claimRun, type Played, type Player, playOut } from './exactDisputes.ts'
 import {
   changedStart,

@@ -4,9 +4,9 @@ import { honestChallenger, honestClaimant } from '../../../test/exactFaults.ts'
 import { decoderTraining, type TinyRun } from '../../../test/exactRuns.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Game from './Game.ts'
-import type * as Move from './Move.ts'
+import type * as Move from '../../protocol/dispute/Move.ts'
 import type * as MoveError from './MoveError.ts'
-import * as Position from './Position.ts'
+import * as Position from '../../protocol/dispute/Position.ts'
 
 /** Games about an op of a chain of many segments, a token, and a slot: with each move its position. */
 let games: Readonly<Record<'chain' | 'token' | 'slot', Game>>

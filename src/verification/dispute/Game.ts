@@ -3,10 +3,10 @@ import { rootFrom } from '../../exact/judgeable.ts'
 import type { ExactClaim } from '../../protocol/ExactClaim.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { chainOf, sizeOf as valueSize } from '../judge/readsOf.ts'
-import { limits } from './Move.ts'
-import type * as Move from './Move.ts'
+import { limits } from '../../protocol/dispute/Move.ts'
+import type * as Move from '../../protocol/dispute/Move.ts'
 import { MoveError } from './MoveError.ts'
-import type { Party, Position } from './Position.ts'
+import type { Party, Position } from '../../protocol/dispute/Position.ts'
 import { checkShown, proveArithmetic, proveRead, proveSlot, readJudged } from './proofs.ts'
 import { climb, depth, fold, spanUnder, stride } from './tree.ts'
 
@@ -189,7 +189,6 @@ function enter(claim: ExactClaim, position: Position, move: Move.Of<'enter'>): O
   if (step === 0 ? before !== claim.start || move.path.length > 0 : !isInRun(claim, step - 1, move))
     throw new MoveError('WrongState', 'The state before the step is not that of the run.')
   const { state, batch, ops, results } = header
-  const counts = { stateCount: state, batchCount: batch, opCount: ops, resultCount: results }
   const head = { version: 1, state, batch, ops, results, leavesRoot: Hex.toBytes(header.leaves) }
   if (Hex.from(rootFrom(head)) !== claim.graph)
     throw new MoveError('WrongGraph', 'The header is not that of the graph.')
@@ -197,20 +196,32 @@ function enter(claim: ExactClaim, position: Position, move: Move.Of<'enter'>): O
     throw new MoveError('WrongGraph', 'A graph in a claim has state, ops, and at most one batch.')
   const level = depth(batch + ops)
   checkNodes(move.nodes, trace, { level, index: 0, count: batch + ops })
-  return next({
+  return next(entered(position, move))
+}
+
+/** Where an `enter` leads that is what it must be. */
+export function entered(
+  position: Position,
+  { before, after, trace, header }: Pick<Move.Of<'enter'>, 'before' | 'after' | 'trace' | 'header'>,
+): Position {
+  const { state, batch, ops, results } = header
+  return {
     ...position,
-    ...counts,
+    stateCount: state,
+    batchCount: batch,
+    opCount: ops,
+    resultCount: results,
     phase: 'trace',
     turn: 'challenger',
-    step,
+    step: position.index,
     before,
     after,
     trace,
     leaves: header.leaves,
     node: trace,
-    level,
+    level: depth(batch + ops),
     index: 0,
-  })
+  }
 }
 
 function isInRun({ run, steps }: ExactClaim, index: number, move: Move.Of<'enter'>): boolean {

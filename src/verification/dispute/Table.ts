@@ -5,8 +5,8 @@ import type * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
 import * as Ply from '../../protocol/Ply.ts'
 import { BaseError } from '../../runtime/Errors.ts'
-import * as Move from './Move.ts'
-import * as Position from './Position.ts'
+import * as Move from '../../protocol/dispute/Move.ts'
+import * as Position from '../../protocol/dispute/Position.ts'
 
 /**
  * What the parties of a dispute send each other when they play off the chain. Each request is the challenger's

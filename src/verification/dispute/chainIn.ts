@@ -3,7 +3,7 @@ import { readLeaf } from '../../exact/readLeaf.ts'
 import { accumulatorsOf, operandsOf, type Reader } from '../judge/operandsOf.ts'
 import { type Judged, type Place, type Read, sizeOf } from '../judge/readsOf.ts'
 import type { DisputedStep } from './openStep.ts'
-import type { Position } from './Position.ts'
+import type { Position } from '../../protocol/dispute/Position.ts'
 import { ProverError, type Prover } from './startProver.ts'
 
 /** What a prover computes of one element's chain. */

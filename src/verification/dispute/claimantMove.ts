@@ -1,9 +1,9 @@
 import * as Hex from '../../protocol/Hex.ts'
 import { chainIn } from './chainIn.ts'
 import { partsOf } from './Game.ts'
-import type * as Move from './Move.ts'
+import type * as Move from '../../protocol/dispute/Move.ts'
 import { MoveError } from './MoveError.ts'
-import type { Position } from './Position.ts'
+import type { Position } from '../../protocol/dispute/Position.ts'
 import type { Prover } from './startProver.ts'
 import { depth, type Leaves, leavesOfBytes, nodesIn, pathTo, spanUnder } from './tree.ts'
 

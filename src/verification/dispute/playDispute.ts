@@ -3,6 +3,7 @@ import { ask, type Network } from '../../network/Network.ts'
 import type * as Domain from '../../protocol/Domain.ts'
 import { protocols } from '../../protocol/Exchange.ts'
 import type { ExactClaim } from '../../protocol/ExactClaim.ts'
+import type * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
 import * as Json from '../../protocol/Json.ts'
 import type { Clock } from '../../runtime/Clock.ts'
@@ -10,8 +11,8 @@ import { BaseError, codeOf } from '../../runtime/Errors.ts'
 import type { Store } from '../../runtime/Store.ts'
 import { challengerMove } from './challengerMove.ts'
 import * as Game from './Game.ts'
-import * as Move from './Move.ts'
-import * as Position from './Position.ts'
+import * as Move from '../../protocol/dispute/Move.ts'
+import * as Position from '../../protocol/dispute/Position.ts'
 import type { Prover } from './startProver.ts'
 import * as Table from './Table.ts'
 
@@ -168,17 +169,31 @@ const seatSchema: z.ZodMiniType<Seat> = z.strictObject({
   newest: z.optional(Table.adoptable),
 })
 
+/** How far a dispute has come off the chain, by the journal: what both have signed last, and the claimant's moves up to it. */
+export async function playedSoFar(
+  store: Store,
+  dispute: Hex.Hex,
+): Promise<Pick<Played, 'newest' | 'history'> | undefined> {
+  const text = await store.get(table, dispute)
+  if (text === undefined) return undefined
+  const { newest, history } = parse(text)
+  return { newest, history }
+}
+
 async function read(
   store: Store,
   { dispute, claim }: Pick<playDispute.Options, 'dispute' | 'claim'>,
 ): Promise<Seat> {
   const text = await store.get(table, dispute.id)
-  if (text !== undefined)
-    return Json.parse(seatSchema, JSON.parse(text), { what: 'journal of a dispute' })
+  if (text !== undefined) return parse(text)
   const { clockSeconds } = dispute
   const clocks = { claimantSeconds: clockSeconds, challengerSeconds: clockSeconds }
   const position = Position.first(claim)
   return { number: 0, position, clocks, receivedAt: 0, history: [] }
+}
+
+function parse(text: string): Seat {
+  return Json.parse(seatSchema, JSON.parse(text), { what: 'journal of a dispute' })
 }
 
 /** The claimant's refusal, with the code that it gave. */

@@ -9,9 +9,9 @@ import type { ExactClaim } from '../../protocol/ExactClaim.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { evaluate } from '../judge/evaluate.ts'
 import { type Judged, operandBytes, type Read, readsOf, sizeOf } from '../judge/readsOf.ts'
-import type * as Move from './Move.ts'
+import type * as Move from '../../protocol/dispute/Move.ts'
 import { MoveError } from './MoveError.ts'
-import type { Position } from './Position.ts'
+import type { Position } from '../../protocol/dispute/Position.ts'
 
 /**
  * That an operand is not what stands where it is read.

@@ -1,5 +1,5 @@
 import * as Hex from '../../protocol/Hex.ts'
-import type * as Move from './Move.ts'
+import type * as Move from '../../protocol/dispute/Move.ts'
 import { MoveError } from './MoveError.ts'
 
 /** The nodes that a claimant has shown, in a reveal or beneath a root. */

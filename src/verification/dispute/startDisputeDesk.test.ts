@@ -10,8 +10,8 @@ import * as Ply from '../../protocol/Ply.ts'
 import type { Store } from '../../runtime/Store.ts'
 import { challengerMove } from './challengerMove.ts'
 import * as Game from './Game.ts'
-import type { Played } from './playDispute.ts'
-import * as Position from './Position.ts'
+import { playedSoFar, type Played } from './playDispute.ts'
+import * as Position from '../../protocol/dispute/Position.ts'
 import type { Prover } from './startProver.ts'
 import * as Table from './Table.ts'
 import { siblingsOf } from './tree.ts'
@@ -65,6 +65,11 @@ describe('playDispute', () => {
     expectConviction(world, played)
     const theirs = await desk.newest(world.dispute.id)
     expect(theirs!.ply.message.number).toBe(played.newest!.ply.message.number - 1)
+    expect(await playedSoFar(world.stores.challenger, world.dispute.id)).toEqual({
+      newest: played.newest,
+      history: played.history,
+    })
+    expect(await playedSoFar(world.stores.challenger, Hex.zero)).toBeUndefined()
     expect(played.history.map(({ type }) => type)).toEqual(
       'reveal enter reveal tensor operands'.split(' '),
     )

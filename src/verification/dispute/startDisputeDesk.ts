@@ -12,7 +12,7 @@ import type { Logger } from '../../runtime/Logger.ts'
 import type { Store } from '../../runtime/Store.ts'
 import { claimantMove } from './claimantMove.ts'
 import * as Game from './Game.ts'
-import * as Position from './Position.ts'
+import * as Position from '../../protocol/dispute/Position.ts'
 import type { Prover } from './startProver.ts'
 import * as Table from './Table.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import * as Hex from '../../protocol/Hex.ts'
-import * as Json from '../../protocol/Json.ts'
+import * as Hex from '../Hex.ts'
+import * as Json from '../Json.ts'
 import * as Move from './Move.ts'
 
 const node = Hex.sha256('node')
