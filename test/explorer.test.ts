@@ -218,10 +218,14 @@ describe('reasons', () => {
   test('says of each tier and state what it is worth, never more', () => {
     for (const tier of tiers) {
       expect(assuranceSentence(tier, 'verified', 'rerun')).toContain('re-run')
-      expect(assuranceSentence(tier, 'pending', undefined)).toContain('No verdict')
+      expect(assuranceSentence(tier, 'pending', undefined)).toContain(
+        tier === 'exact' ? 'can still challenge' : 'No verdict',
+      )
       expect(assuranceSentence(tier, 'challenged', 'rerun')).toContain('does not hold')
     }
     expect(assuranceSentence('unverified', 'final', undefined)).toContain('Nobody checks')
+    expect(assuranceSentence('exact', 'verified', 'exact')).toContain('bit for bit')
+    expect(assuranceSentence('exact', 'final', undefined)).toContain('Nobody challenged')
   })
 })
 

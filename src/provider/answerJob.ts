@@ -18,7 +18,8 @@ import { watchJob } from './watchJob.ts'
 
 /**
  * Runs a job: `job-start`, a `job-delta` for every piece, `job-end` with the signed receipt and, in a lease
- * of tier `exact`, a signed claim. Both are in the journal before anybody sees them. A job that was delivered before is answered from the journal.
+ * of tier `exact`, a signed claim. Both are in the journal before anybody sees them. A job that was
+ * delivered before is answered from the journal.
  *
  * @throws {RefusedError} when the job may not run, or the engine broke a rule; then nothing is charged.
  */

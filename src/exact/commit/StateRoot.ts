@@ -17,6 +17,27 @@ export function fromRoots(slots: readonly NamedValue[], roots: readonly Uint8Arr
   return Merkle.rootOfLeaves(leavesOf(slots, roots))
 }
 
+/** The same from call to call: the leaves of tensors whose root is as it was are not hashed again. */
+export function startFromRoots(
+  slots: readonly NamedValue[],
+): (roots: readonly Uint8Array[]) => Uint8Array {
+  const leaves = slots.map((slot) => leafOf(slot, new Uint8Array(32)))
+  const hashes = new Uint8Array(slots.length * 32)
+  const last: Uint8Array[] = []
+  return (roots) => {
+    if (slots.length !== roots.length) return fromRoots(slots, roots)
+    for (const [index, root] of roots.entries()) {
+      if (last[index] && Merkle.equal(last[index], root)) continue
+      const leaf = leaves[index]!
+      // The root is the last word of a leaf.
+      leaf.set(root, leaf.byteLength - 32)
+      hashes.set(Merkle.leafHash(leaf), index * 32)
+      last[index] = root.slice()
+    }
+    return Merkle.rootOfHashes(hashes.slice())
+  }
+}
+
 /**
  * Proves 256 bytes of one tensor of a state.
  *

@@ -138,3 +138,25 @@ describe('DataRoot', () => {
     }
   })
 })
+
+describe('StateRoot.startFromRoots', () => {
+  test('gives the root of what changes from call to call', () => {
+    const rootOf = StateRoot.startFromRoots(slots)
+    const roots = tensors.map(Merkle.rootOfBytes)
+    expect(rootOf(roots)).toEqual(root)
+    for (const index of roots.keys()) {
+      roots[index] = new Uint8Array(32).fill(index + 1)
+      expect(rootOf(roots)).toEqual(StateRoot.fromRoots(slots, roots))
+      expect(rootOf(roots)).toEqual(StateRoot.fromRoots(slots, roots))
+    }
+    expect(() => rootOf([])).toThrow('tensors, not 0')
+  })
+
+  test('sees a root that was changed in place', () => {
+    const rootOf = StateRoot.startFromRoots(slots)
+    const roots = tensors.map(Merkle.rootOfBytes)
+    rootOf(roots)
+    roots[0]![31]! ^= 1
+    expect(rootOf(roots)).toEqual(StateRoot.fromRoots(slots, roots))
+  })
+})

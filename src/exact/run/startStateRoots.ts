@@ -26,6 +26,7 @@ export function startStateRoots({
     const isPlaced = graph.ops[value - computed]?.op.kind === 'place'
     return isPlaced ? startChangingRoot() : Merkle.rootOfBytes
   })
+  const fromRoots = StateRoot.startFromRoots(graph.state)
   const begin = () => {
     const hashed = commit?.()
     const isWhole = (index: number) =>
@@ -38,11 +39,7 @@ export function startStateRoots({
       if (graph.next[index] === index) constant.set(index, root)
       return root
     })
-    return () =>
-      StateRoot.fromRoots(
-        graph.state,
-        current.map((root, index) => root ?? hashed!(index)!),
-      )
+    return () => fromRoots(current.map((root, index) => root ?? hashed!(index)!))
   }
   return Object.assign(() => begin()(), { begin })
 }
