@@ -1,10 +1,10 @@
-import * as StateRoot from '../../src/exact/commit/StateRoot.ts'
 import { batchOf } from '../../src/exact/data.ts'
 import type { Profile } from '../../src/exact/ops.ts'
+import { startStateRoots } from '../../src/exact/run/startStateRoots.ts'
 import { bytesOf, drawParameters } from '../../src/exact/train/startRun.ts'
 import { startWasm } from '../../src/exact/wasm/startWasm.ts'
 import type { Part } from '../exact.ts'
-import { median } from '../interleave.ts'
+import { interleave, median } from '../interleave.ts'
 import { table } from '../table.ts'
 import { memoryNeed } from './memoryNeed.ts'
 import { length, type ModelName, modelOf, rowsOf, seed, trainingGraphOf } from './models.ts'
@@ -52,6 +52,7 @@ export const shares: Part = async ({ say }) => {
     ...figures,
     matmulShare: figures['matmul share d256 f32']!,
     commitShare: figures['commitment share d256 f32']!,
+    commitShareBeside: await shareBeside(say),
     memoryRatio: figures['memory ratio 1m f32']!,
   }
 }
@@ -63,6 +64,7 @@ async function measure(name: ModelName, profile: Profile) {
   await using executable = await backend.prepare(graph)
   const first = await drawParameters({ backend }, { parameters: model.parameters, seed })
   first.forEach((bytes, slot) => executable.writeState(slot, bytes))
+  const stateRoot = startStateRoots(executable)
   const data = trainingText()
   const options = { seed, rows: rowsOf(name), length: length + 1 }
   const [steps, commitments]: [number[], number[]] = [[], []]
@@ -72,10 +74,7 @@ async function measure(name: ModelName, profile: Profile) {
     const start = processorMs()
     executable.step(batch)
     const middle = processorMs()
-    StateRoot.from(
-      graph.state,
-      graph.state.map((_, slot) => executable.readState(slot)),
-    )
+    stateRoot()
     const end = processorMs()
     // In the first step the kernels are still being compiled.
     if (step === 0) before = executable.stageTimes()
@@ -99,6 +98,36 @@ async function measure(name: ModelName, profile: Profile) {
     kinds,
     memory: { bytes: executable.memoryBytes, ratio: executable.memoryBytes / (state + alive) },
   }
+}
+
+/** How much longer steps take on the wall when another thread hashes what each leaves beside the next. */
+async function shareBeside(say: (text: string) => void): Promise<number> {
+  await using backend = await startWasm({ hashers: 1 })
+  const model = modelOf('d256')
+  await using executable = await backend.prepare(trainingGraphOf('d256', model))
+  const first = await drawParameters({ backend }, { parameters: model.parameters, seed })
+  first.forEach((bytes, slot) => executable.writeState(slot, bytes))
+  const stateRoot = startStateRoots(executable)
+  const data = trainingText()
+  const batch = { seed, rows: rowsOf('d256'), length: length + 1 }
+  const tokens = [bytesOf(batchOf(data, { ...batch, step: 0 }))]
+  const steps = (isCommitted: boolean) => () => {
+    const start = performance.now()
+    let finish: () => Uint8Array = () => new Uint8Array()
+    for (let i = 0; i < 8; i++) {
+      executable.step(tokens)
+      if (isCommitted) finish()
+      if (isCommitted) finish = stateRoot.begin()
+    }
+    if (isCommitted) finish()
+    return Promise.resolve(performance.now() - start)
+  }
+  const { ratio } = await interleave({ rounds: 5, warmup: 1 }, steps(true), steps(false))
+  const share = 1 - 1 / ratio
+  say(
+    `hashing in another thread: ${percent(share)} % of the time of d256's steps in f32, on the wall`,
+  )
+  return share
 }
 
 function processorMs(): number {
