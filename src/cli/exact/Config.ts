@@ -15,18 +15,22 @@ export type Settings = {
   readonly checkpointEvery: number
 }
 
-const whole = (min: number, max: number) => {
+/** A field that holds a whole number, and how it is told when it does not. */
+export const whole = (min: number, max: number) => {
   const error = `give a whole number from ${min} to ${max}`
   return z.int({ error }).check(z.minimum(min, { error }), z.maximum(max, { error }))
 }
-const number = (min: number, max: number) => {
+/** The same for numbers. */
+export const number = (min: number, max: number) => {
   const error = `give a number from ${min} to ${max}`
   return z.number({ error }).check(z.minimum(min, { error }), z.maximum(max, { error }))
 }
-const oneOf = <const T extends readonly string[]>(names: T) =>
+/** The same for words. */
+export const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `give one of ${names.join(', ')}` })
 const flag = z.boolean({ error: 'give true or false' })
-const fields = <T extends z.core.$ZodLooseShape>(shape: T) =>
+/** Fields of a file, no others. */
+export const fields = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, {
     error: (issue) => (issue.code === 'invalid_type' ? 'give fields below it' : undefined),
   })
@@ -124,20 +128,42 @@ export type Overrides = Pick<File, 'steps' | 'seed' | 'threads' | 'checkpointEve
  * @throws {ConfigError} naming every field that is wrong, and what it may be.
  */
 export function parse(text: string, overrides: Overrides = {}): Settings {
+  return from(readYaml(text), overrides)
+}
+
+/**
+ * What a YAML file holds, before anything is known of it.
+ *
+ * @throws {ConfigError} when it is not YAML, or longer than settings are.
+ */
+export function readYaml(text: string): unknown {
   if (text.length > longestConfig)
     throw new ConfigError([`It is longer than ${longestConfig} characters.`])
   const document = parseDocument(text)
   if (document.errors.length > 0)
     throw new ConfigError(document.errors.map(({ message }) => message.split(':\n')[0]!))
-  let value: unknown
   try {
-    value = document.toJS({ maxAliasCount: 100 })
+    return document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     throw new ConfigError([cause instanceof Error ? cause.message : String(cause)])
   }
-  const result = z.safeParse(file, value ?? {})
-  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => told(issue, value)))
-  return settingsOf({ ...result.data, ...defined(overrides) })
+}
+
+/** Settings from what a file holds. Throws as `parse` does. */
+export function from(value: unknown, overrides: Overrides = {}): Settings {
+  return settingsOf({ ...check(file, value ?? {}, defaultConfig), ...defined(overrides) })
+}
+
+/**
+ * Fields of a file, where they are sound.
+ *
+ * @param defaults the file with all fields, which an unknown field is compared with.
+ * @throws {ConfigError} naming every field that is wrong.
+ */
+export function check<T>(schema: z.ZodMiniType<T>, value: unknown, defaults: string): T {
+  const result = z.safeParse(schema, value)
+  if (result.success) return result.data
+  throw new ConfigError(result.error.issues.map((issue) => told(issue, value, defaults)))
 }
 
 const longestConfig = 64 * 1024
@@ -190,11 +216,11 @@ function optimiserOf(config: File['optimiser']): Optimiser {
   return { kind: 'adamw', ...defined(config ?? {}) }
 }
 
-function told(issue: z.core.$ZodIssue, config: unknown): string {
+function told(issue: z.core.$ZodIssue, config: unknown, defaults: string): string {
   const path = issue.path.map(String)
   const name = path.length > 0 ? path.join('.') : 'The file'
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(at(parseDocument(defaultConfig).toJS(), path) ?? {})
+    const known = Object.keys(at(parseDocument(defaults).toJS(), path) ?? {})
     const keys = issue.keys.map((key) => [...path, key].join('.')).join(', ')
     return `${keys}: there is no such field; those here are ${known.join(', ')}`
   }
@@ -224,7 +250,7 @@ export class ConfigError extends BaseError {
     super(`The settings are not sound: ${reasons[0]}.`, {
       metaMessages: [
         ...reasons.slice(1, 20).map((reason) => `Also: ${reason}.`),
-        'Fix: `weft exact train --print-config` prints a file with every field and what it is for.',
+        'Fix: the same command with --print-config prints a file with every field and what it is for.',
       ],
     })
   }

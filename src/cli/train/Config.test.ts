@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest'
+import * as Config from './Config.ts'
+import { defaultConfig } from './defaultConfig.ts'
+
+describe('parse', () => {
+  test('takes an empty file for the one that --print-config prints', () => {
+    expect(Config.parse(defaultConfig).terms).toEqual(Config.parse('').terms)
+    expect(Config.parse(defaultConfig).recipe.model).toEqual(Config.parse('').recipe.model)
+    expect(Config.parse('').recipe.schedule.decay).toEqual({ steps: 600, floor: 0.1 })
+  })
+
+  test('takes terms, the model and what the command line says', () => {
+    const text = 'run: { steps: 5, minWorkers: 3 }\nmodel: { layers: 1 }\nseed: 4'
+    const { terms, recipe, seed } = Config.parse(text, { rounds: 7 })
+    expect(terms).toMatchObject({ rounds: 7, steps: 5, minWorkers: 3, keptLast: 64 })
+    expect(recipe.model.layers).toBe(1)
+    expect(recipe.schedule.decay!.steps).toBe(35)
+    expect(seed).toEqual([4, 0])
+  })
+
+  test.each([
+    ['run: { round: 3 }', /run\.round: there is no such field; those here are rounds, steps/],
+    ['run: { rounds: 0 }', /run\.rounds: give a whole number from 1 to 1000000, not 0/],
+    ['run: { keptLast: 2000 }', /run\.keptLast: it is at most run\.keptFirst/],
+    ['run: { minWorkers: 200 }', /run\.minWorkers: it is at most/],
+    ['steps: 600', /steps: it belongs below run/],
+    ['model: { size: 3 }', /model\.size: there is no such field/],
+    ['run: [', /not sound/],
+  ])('says what is wrong with %s', (text, message) => {
+    expect(() => Config.parse(text)).toThrow(message)
+  })
+})

@@ -1,0 +1,92 @@
+import * as z from 'zod/mini'
+import * as Exact from '../exact/Config.ts'
+import { defaultConfig } from './defaultConfig.ts'
+
+/** What a run is started with: what each worker computes, and on which terms they work together. */
+export type Settings = Pick<Exact.Settings, 'recipe' | 'seed' | 'threads'> & {
+  readonly terms: Terms
+}
+
+/** The terms of a run, as they go into its order, and how its node keeps it. */
+export type Terms = {
+  readonly rounds: number
+  readonly steps: number
+  readonly keptFirst: number
+  readonly keptLast: number
+  readonly outerRate: number
+  readonly minWorkers: number
+  readonly maxWorkers: number
+  readonly roundSeconds: number
+  readonly auditShare: number
+  readonly priceUsd: number
+  readonly budgetUsd: number
+  readonly deadlineHours: number | null
+  readonly keepRounds: number | null
+  readonly checkpointEvery: number
+}
+
+const { whole, number, fields } = Exact
+const defaults: Terms = {
+  rounds: 60,
+  steps: 10,
+  keptFirst: 1024,
+  keptLast: 64,
+  outerRate: 0.7,
+  minWorkers: 1,
+  maxWorkers: 100,
+  roundSeconds: 120,
+  auditShare: 0.1,
+  priceUsd: 0.000_01,
+  budgetUsd: 1,
+  deadlineHours: null,
+  keepRounds: null,
+  checkpointEvery: 10,
+}
+const terms = z.partial(
+  fields({
+    rounds: whole(1, 1_000_000),
+    steps: whole(1, 1000),
+    keptFirst: whole(1, 4096),
+    keptLast: whole(1, 4096),
+    outerRate: number(0.000_001, 100),
+    minWorkers: whole(1, 1000),
+    maxWorkers: whole(1, 1000),
+    roundSeconds: whole(1, 86_400),
+    auditShare: number(0, 1),
+    priceUsd: number(0, 1000),
+    budgetUsd: number(0, 1e9),
+    deadlineHours: z.nullable(number(0.001, 10_000)),
+    keepRounds: z.nullable(whole(4, 1_000_000)),
+    checkpointEvery: whole(1, 1_000_000),
+  }),
+)
+const file = z.catchall(z.object({ run: z.optional(terms) }), z.unknown())
+
+/** What the command line says instead of the file. */
+export type Overrides = {
+  rounds?: number | undefined
+  seed?: number | undefined
+  threads?: number | undefined
+}
+
+/**
+ * Reads settings from YAML: whatever is not there is as in `defaultConfig`. The learning rate falls over all
+ * steps of all rounds.
+ *
+ * @throws {ConfigError} naming every field that is wrong, and what it may be.
+ */
+export function parse(text: string, overrides: Overrides = {}): Settings {
+  const { run: given, ...rest } = Exact.check(file, Exact.readYaml(text) ?? {}, defaultConfig)
+  const { rounds = given?.rounds ?? defaults.rounds, ...others } = overrides
+  const agreed = { ...defaults, ...given, rounds } as Terms
+  for (const name of ['steps', 'checkpointEvery'])
+    if (name in rest)
+      throw new Exact.ConfigError([`${name}: it belongs below run, where it counts rounds`])
+  if (agreed.keptLast > agreed.keptFirst)
+    throw new Exact.ConfigError(['run.keptLast: it is at most run.keptFirst'])
+  if (agreed.minWorkers > agreed.maxWorkers)
+    throw new Exact.ConfigError(['run.minWorkers: it is at most run.maxWorkers'])
+  const steps = agreed.rounds * agreed.steps
+  const { recipe, seed, threads } = Exact.from(rest, { ...others, steps })
+  return { recipe, seed, threads, terms: agreed }
+}

@@ -1,0 +1,33 @@
+import { defaultConfig as exactConfig } from '../exact/defaultConfig.ts'
+
+/** The settings of `weft train run` when none are given, as the file that they could be. */
+export const defaultConfig = `# Settings of a run of \`weft train\`. Every field may be left out; these are the defaults.
+# What the model is and how each worker learns decides what the run comes to, and so do its terms.
+
+run:
+  rounds: 60          # after each, the workers' updates are averaged and everybody has the same model
+  steps: 10           # of a round, for a worker of ordinary speed
+  keptFirst: 1024     # of 4,096 numbers of an update, how many are sent in the first rounds
+  keptLast: 64        # and in the last half
+  outerRate: 0.7      # how far the model goes along the workers' mean
+  minWorkers: 1       # the run begins when so many have joined
+  maxWorkers: 100
+  roundSeconds: 120   # the longest a round may take
+  auditShare: 0.1     # of the contributions, which another worker runs again to the bit
+  priceUsd: 0.00001   # for an accepted step; reckoned in the log, not paid out yet
+  budgetUsd: 1        # the run ends when it is spent
+  deadlineHours: null # or at this time after the start
+  keepRounds: null    # payloads of how many rounds stay on the disk; null for all, which an audit of all needs
+  checkpointEvery: 10 # rounds
+
+${recipeOf(exactConfig)}`
+
+/** What the two kinds of runs have in common: everything but how long it goes and how often it is kept. */
+function recipeOf(text: string): string {
+  return text
+    .slice(text.indexOf('model:'))
+    .replace(/^(steps|checkpointEvery):.*\n/gm, '')
+    .replace('at the last step; or none', 'at the last step of the last round; or none')
+    .trimEnd()
+    .concat('\n')
+}
