@@ -50,6 +50,8 @@ export async function disputeWorld({ claimed, seed = 1 }: { claimed: Claimed; se
       ]),
     )
   }
+  // So deep that no rollback of a test takes it away.
+  await clock.run(clock.now() + 10_000)
   const message: ExactClaim.ExactClaim = {
     ...claimed.claim,
     claimant: identities.claimant.address,

@@ -244,7 +244,7 @@ describe('startDisputeKeeper', () => {
 })
 
 describe('a dispute kept by parties that die', () => {
-  test.each([1, 2, 3, 4, 5, 6])(
+  test.each([1, 2, 3, 4, 5, 23])(
     'ends as it must through crashes, rollbacks and outages: seed %i',
     async (seed) => {
       const world = await disputeWorld({ claimed: liar, seed })

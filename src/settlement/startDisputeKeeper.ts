@@ -86,7 +86,10 @@ export async function startDisputeKeeper(
       const dispute = DisputeKey.id({ claim: id, challenger: chain.account })
       const { state } = await chain.dispute(dispute)
       const block = ours.get(dispute)?.block
-      const isDeep = block !== undefined && block + reorgBlocks <= number
+      const isDeep =
+        block !== undefined &&
+        block + reorgBlocks <= number &&
+        (await challengedIn(block, dispute)) !== undefined
       const isDone = state === 'none' ? await challenge(message, signature) : isDeep
       if (isDone) await journal.write([dropWanted(id)])
     }
@@ -270,15 +273,21 @@ export async function startDisputeKeeper(
     if (known?.block === block) return known
     // Its block was replaced: it begins elsewhere now.
     await known?.[Symbol.asyncDispose]()
-    const events = await chain.events({ from: block, to: block })
-    const event = events.find((each) => each.type === 'challenged' && each.dispute === id)
-    if (event?.type !== 'challenged') throw new LostTrackError(id)
-    const { claim } = event
+    const claim = await challengedIn(block, id)
+    if (!claim) throw new LostTrackError(id)
     const dispute: OurDispute = { id, key, claim, role }
     const seat = { position: Position.first(claim), shown: [] }
     const table = openTable(ports, { followed: { dispute, seat, upTo: block }, block })
     tables.set(id, table)
     return table
+  }
+
+  /** The claim that a dispute is about, if it began in this block. */
+  async function challengedIn(block: bigint, id: Hex.Hex) {
+    const events = await chain.events({ from: block, to: block })
+    for (const event of events)
+      if (event.type === 'challenged' && event.dispute === id) return event.claim
+    return undefined
   }
 
   /** Takes back credit that was asked back, once its time has come. */
