@@ -15,6 +15,7 @@ import { keysCommand } from './keys.ts'
 import { offersCommand } from './offers.ts'
 import { provideCommand } from './provide.ts'
 import { receiptCommand } from './receipt.ts'
+import { trainCommand } from './train.ts'
 import { validateCommand } from './validate.ts'
 import { withdrawCommand } from './withdraw.ts'
 
@@ -28,6 +29,7 @@ export function program(): Command {
   root.addCommand(demoCommand())
   root.commandsGroup('Compute that anyone can repeat:')
   root.addCommand(exactCommand())
+  root.addCommand(trainCommand())
   root.commandsGroup('Buy:')
   for (const create of [askCommand, gatewayCommand, keysCommand, offersCommand])
     root.addCommand(create())

@@ -1,0 +1,72 @@
+import { basename, dirname, extname, resolve } from 'node:path'
+import { Command } from 'commander'
+import { BaseError } from '../../runtime/Errors.ts'
+import { systemRandom } from '../../runtime/systemRandom.ts'
+import { startBackend } from '../exact/startBackend.ts'
+import * as Home from '../Home.ts'
+import { parseInteger } from '../parseOptions.ts'
+import { readBytes } from '../readBytes.ts'
+import { run } from '../run.ts'
+import { expectOrdered, prepareRun } from './prepareRun.ts'
+import { MissingDataError, withNodeOptions } from './run.ts'
+import * as RunFile from './RunFile.ts'
+import { type NodeOptions, takeFolder, work } from './work.ts'
+
+type JoinOptions = NodeOptions & { home?: string; keepRounds: number }
+
+/** `weft train join`: works on somebody's run. */
+export function joinCommand(): Command {
+  return withNodeOptions(new Command('join'))
+    .description('work on a run that somebody began; the same command goes on')
+    .argument('<run.json>', 'the file that `weft train run` wrote')
+    .option('--data <file>', 'the same file that the run learns from')
+    .option(
+      '--keep-rounds <count>',
+      'payloads of how many rounds stay on the disk',
+      parseInteger({ min: 4, max: 1_000_000 }),
+      16,
+    )
+    .action((place: string, options: JoinOptions) => run(options, () => start(place, options)))
+}
+
+async function start(place: string, options: JoinOptions): Promise<void> {
+  const { data: path, threads } = options
+  if (path === undefined) throw new MissingDataError()
+  const file = RunFile.read(place)
+  const { order, recipe, dataBytes } = file
+  const { message } = order
+  const folder = options.out ?? `${basename(path, extname(path))}.join`
+  if (resolve(folder) === resolve(dirname(place))) throw new OwnFolderError(folder)
+  const data = readBytes(path)
+  using _folder = takeFolder(folder)
+  await using backend = await startBackend(options.backend, { threads })
+  const seed = [message.seed0, message.seed1] as const
+  await using prepared = await prepareRun({ backend }, { recipe, seed, data })
+  expectOrdered(message, prepared, { dataBytes: data.byteLength, orderedBytes: dataBytes })
+  const identity = Home.identity(options.home ?? folder, { random: systemRandom() })
+  const { outcome } = await work(
+    {
+      folder,
+      runFile: place,
+      file,
+      prepared,
+      backend,
+      identity,
+      isFirst: false,
+      payloadRounds: options.keepRounds,
+      checkpointEvery: 100,
+    },
+    options,
+  )
+  if (outcome === 'stopped') process.exitCode = 130
+  else if (outcome !== 'ended') process.exitCode = 1
+}
+
+/** Thrown when somebody joins a run in the folder of its first node. */
+class OwnFolderError extends BaseError {
+  override readonly code = 'Cli.OwnFolderError'
+
+  constructor(folder: string) {
+    super(`${folder} is the folder of the run's first node: give --out another folder.`)
+  }
+}

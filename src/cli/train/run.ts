@@ -1,0 +1,205 @@
+import { basename, dirname, extname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { Command } from 'commander'
+import * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
+import type { Identity } from '../../protocol/Identity.ts'
+import { BaseError } from '../../runtime/Errors.ts'
+import { systemClock } from '../../runtime/systemClock.ts'
+import { systemRandom } from '../../runtime/systemRandom.ts'
+import { startBackend } from '../exact/startBackend.ts'
+import * as Home from '../Home.ts'
+import * as NetworkFile from '../NetworkFile.ts'
+import { parseInteger } from '../parseOptions.ts'
+import { readBytes } from '../readBytes.ts'
+import { run } from '../run.ts'
+import * as Config from './Config.ts'
+import { defaultConfig } from './defaultConfig.ts'
+import { expectOrdered, type Prepared, prepareRun } from './prepareRun.ts'
+import * as RunFile from './RunFile.ts'
+import { type NodeOptions, takeFolder, work } from './work.ts'
+
+type RunOptions = NodeOptions &
+  Config.Overrides & {
+    config?: string
+    network?: string
+    home?: string
+    printConfig?: boolean
+  }
+
+/** Options that every node of a run has. */
+export function withNodeOptions(command: Command): Command {
+  return command
+    .option('--out <dir>', 'folder of the node (default: the name of the data and .run)')
+    .option(
+      '--host <address>',
+      'address that others fetch from (default: the first of this machine)',
+    )
+    .option('--listen <multiaddr...>', 'addresses to listen on (default: any port, everywhere)')
+    .option(
+      '--steps <count>',
+      'steps a round on this machine, if it is faster or slower than others',
+      parseInteger({ min: 1, max: 4000 }),
+    )
+    .option('--threads <count>', '1 to 8; changes no bit', parseInteger({ min: 1, max: 8 }))
+    .option('--backend <name>', 'wasm, or reference (very slow); changes no bit', 'wasm')
+    .option('--home <dir>', "folder with the worker's key (default: the node's folder)")
+    .option('--log-level <level>', 'debug, info, warn, error or silent', 'error')
+    .option('--json', 'print JSON lines for machines')
+}
+
+/** `weft train run`: orders a run, and is its first worker. */
+export function runCommand(): Command {
+  return withNodeOptions(new Command('run'))
+    .description('begin a run that others can join, and work on it; the same command goes on')
+    .option('--data <file>', 'what to learn from; a text, or bytes of another sort')
+    .option('--config <file>', 'settings in YAML (default: those of --print-config)')
+    .option(
+      '--rounds <count>',
+      'how many rounds, instead of what the settings say',
+      parseInteger({ min: 1, max: 1_000_000 }),
+    )
+    .option(
+      '--seed <number>',
+      'seed of weights and data order',
+      parseInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    )
+    .option('--network <file>', 'network that the order is of (default: none)')
+    .option('--print-config', 'print the default settings, with what each is for, and stop')
+    .action((options: RunOptions) =>
+      run(options, async () => {
+        if (options.printConfig) return void process.stdout.write(defaultConfig)
+        await start(options)
+      }),
+    )
+}
+
+async function start(options: RunOptions): Promise<void> {
+  const { data: path, config } = options
+  if (path === undefined) throw new MissingDataError()
+  const settings = Config.parse(config ? new TextDecoder().decode(readBytes(config)) : '', {
+    rounds: options.rounds,
+    seed: options.seed,
+    threads: options.threads,
+  })
+  const data = readBytes(path)
+  const folder = options.out ?? `${basename(path, extname(path))}.run`
+  using _folder = takeFolder(folder)
+  const { recipe, seed, terms, threads } = settings
+  await using backend = await startBackend(options.backend, { threads })
+  await using prepared = await prepareRun({ backend }, { recipe, seed, data })
+  const identity = Home.identity(options.home ?? folder, { random: systemRandom() })
+  const network = options.network ? NetworkFile.read(options.network) : undefined
+  const runFile = join(folder, 'run.json')
+  const file = existsSync(runFile)
+    ? goOn(runFile, { prepared, settings, identity, dataBytes: data.byteLength })
+    : orderOf({ prepared, settings, identity, network, dataBytes: data.byteLength })
+  const { outcome } = await work(
+    {
+      folder,
+      runFile,
+      file,
+      prepared,
+      backend,
+      identity,
+      isFirst: true,
+      bootstrap: network?.bootstrap,
+      payloadRounds: terms.keepRounds ?? undefined,
+      checkpointEvery: terms.checkpointEvery,
+    },
+    options,
+  )
+  if (outcome === 'stopped') process.exitCode = 130
+  else if (outcome !== 'ended') process.exitCode = 1
+}
+
+type Facts = {
+  readonly prepared: Prepared
+  readonly settings: Config.Settings
+  readonly identity: Identity
+  readonly dataBytes: number
+}
+
+function orderOf({
+  prepared,
+  settings,
+  identity,
+  network,
+  dataBytes,
+}: Facts & { network: NetworkFile.NetworkFile | undefined }): RunFile.RunFile {
+  const { terms, seed, recipe } = settings
+  const domain = network ? NetworkFile.domainOf(network) : RunFile.noNetwork
+  const { deadlineHours } = terms
+  const now = systemClock().now() / 1000
+  const message: TrainingOrder.TrainingOrder = {
+    buyer: identity.address,
+    ...prepared.roots,
+    seed0: seed[0],
+    seed1: seed[1],
+    ...termsOf(terms),
+    deadlineSeconds: deadlineHours === null ? 0 : Math.ceil(now + deadlineHours * 3600),
+    nonce: new DataView(systemRandom().bytes(8).buffer).getBigUint64(0) >> 1n,
+  }
+  const order = TrainingOrder.sign(domain, message, identity)
+  const common = { kind: 'training run', version: 1 } as const
+  return { ...common, domain, order, recipe, dataBytes, peers: [] }
+}
+
+function termsOf(terms: Config.Terms) {
+  const micro = (value: number) => Math.round(value * 1e6)
+  return {
+    rounds: terms.rounds,
+    steps: terms.steps,
+    rule: 'sparse',
+    keptFirst: terms.keptFirst,
+    keptLast: terms.keptLast,
+    outerRateMicro: micro(terms.outerRate),
+    minWorkers: terms.minWorkers,
+    maxWorkers: terms.maxWorkers,
+    roundMs: terms.roundSeconds * 1000,
+    auditMicro: micro(terms.auditShare),
+    priceMicroUsd: BigInt(micro(terms.priceUsd)),
+    budgetMicroUsd: BigInt(micro(terms.budgetUsd)),
+    tier: 'exact',
+  }
+}
+
+/** The run that the folder holds, if it is the one that was asked for. */
+function goOn(path: string, { prepared, settings, identity, dataBytes }: Facts): RunFile.RunFile {
+  const file = RunFile.read(path)
+  const { message } = file.order
+  if (message.buyer !== identity.address)
+    throw new OtherRunError(dirname(path), ['it was ordered with another key'])
+  expectOrdered(message, prepared, { dataBytes, orderedBytes: file.dataBytes })
+  const wanted = termsOf(settings.terms)
+  const names = Object.keys(wanted) as (keyof typeof wanted)[]
+  const differing = names
+    .filter((name) => message[name] !== wanted[name])
+    .map((name) => `${name} is ${message[name]} there, ${wanted[name]} here`)
+  if (differing.length > 0) throw new OtherRunError(dirname(path), differing)
+  return file
+}
+
+/** Thrown when a folder holds another run than the one that is asked for. */
+class OtherRunError extends BaseError {
+  override readonly code = 'Cli.OtherTrainingError'
+
+  constructor(folder: string, reasons: readonly string[]) {
+    super(`${folder} holds another run: ${reasons[0]}.`, {
+      metaMessages: [
+        ...reasons.slice(1).map((reason) => `Also: ${reason}.`),
+        'Fix: go on with the settings that it was begun with, or give --out another folder.',
+      ],
+    })
+  }
+}
+
+/** Thrown when there is nothing to learn from. */
+export class MissingDataError extends BaseError {
+  override readonly code = 'Cli.MissingDataError'
+
+  constructor() {
+    super('There is nothing to learn from: give --data FILE.', {
+      metaMessages: ['Any file will do; everybody who joins the run needs the same.'],
+    })
+  }
+}

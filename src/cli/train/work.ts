@@ -1,0 +1,231 @@
+import { mkdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { Backend } from '../../exact/Backend.ts'
+import { count } from '../../exact/Tensor.ts'
+import * as Safetensors from '../../exact/weights/Safetensors.ts'
+import * as Hex from '../../protocol/Hex.ts'
+import type { Identity } from '../../protocol/Identity.ts'
+import { fileLock } from '../../runtime/fileLock.ts'
+import { pinoLogger } from '../../runtime/pinoLogger.ts'
+import { systemClock } from '../../runtime/systemClock.ts'
+import { hashOf, type Replica } from '../../training/Replica.ts'
+import { neededContents } from '../../training/node/neededContents.ts'
+import { startEvaluator } from '../../training/startEvaluator.ts'
+import { onDisk } from '../exact/DiskError.ts'
+import { lossChart } from '../exact/lossChart.ts'
+import { writeAtomically } from '../exact/writeAtomically.ts'
+import { checkBackend } from './checkBackend.ts'
+import type { Prepared } from './prepareRun.ts'
+import { jsonReporter, type Outcome, type Reporter, wordReporter } from './reporter.ts'
+import * as RoundsFile from './RoundsFile.ts'
+import * as RunFile from './RunFile.ts'
+import { startNode, type TrainingNode } from './startNode.ts'
+
+/** What `run` and `join` have in common on the command line. */
+export type NodeOptions = {
+  data?: string
+  out?: string
+  host?: string
+  listen?: readonly string[]
+  steps?: number
+  threads?: number
+  backend: string
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  json?: boolean
+}
+
+/** Takes part in a run until it is over or the user stops it; the same call goes on after a crash. */
+export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
+  const { folder, prepared, identity, backend, isFirst } = plan
+  const { layout, model, heldOut, recipe } = prepared
+  const clock = systemClock()
+  const logger = pinoLogger({ name: 'train', level: options.logLevel })
+  const reporter = reporterOf(options)
+  await using stack = new AsyncDisposableStack()
+  const compliance = await checkBackend(backend)
+  const file = RoundsFile.open(folder)
+  const before = file.rounds.at(-1) ?? { sentBytes: 0, receivedBytes: 0 }
+  const { rows, length } = recipe
+  const evaluator = isFirst
+    ? stack.use(await startEvaluator({ backend }, { model, data: heldOut, rows, length }))
+    : undefined
+  const told: Replica[] = []
+  let node: TrainingNode | undefined
+  let marked: ReadonlySet<Hex.Hex> = new Set()
+
+  /** Notes a state; those that come while the node starts are noted when it has. */
+  async function note(replica: Replica): Promise<void> {
+    if (!node) return void told.push(replica)
+    const { rounds } = replica
+    await prune(node)
+    if (rounds <= (file.rounds.at(-1)?.round ?? -1)) return
+    const closed = node.log
+      .decisions()
+      .findLast((each) => each.kind === 'round-close' && each.round === rounds - 1)
+    const accepted = closed?.kind === 'round-close' ? closed.accepted : []
+    const { sentBytes, receivedBytes } = node.bulk.traffic()
+    const round = {
+      round: rounds,
+      loss: evaluator?.loss(replica.parameters) ?? null,
+      workerLoss: node.worker.loss() ?? null,
+      workers: accepted.length,
+      steps: accepted.reduce((sum, { weight }) => sum + weight, 0),
+      sentBytes: before.sentBytes + sentBytes,
+      receivedBytes: before.receivedBytes + receivedBytes,
+      replica: hashOf(layout, replica),
+      at: clock.now(),
+    }
+    file.append(round)
+    reporter.round(round)
+    if (rounds > 0 && rounds % plan.checkpointEvery === 0) writeModel(plan, replica)
+  }
+
+  /** Removes what was not needed after this round and not after the one before. */
+  async function prune({ log, contents, store }: TrainingNode): Promise<void> {
+    const { payloadRounds } = plan
+    const options = { own: identity.address, payloadRounds }
+    const needed = neededContents(log.state(), log.from(0, Infinity), options)
+    const saved = (await store.get(`trainingWorker/${log.run}`, 'replica')) ?? ''
+    const spare = contents.held().filter((hash) => !needed.has(hash) && !saved.includes(hash))
+    for (const hash of spare) if (marked.has(hash)) await contents.remove(hash)
+    marked = new Set(spare)
+  }
+
+  node = stack.use(
+    await startNode(
+      { identity, clock, logger, prepared, compliance },
+      {
+        folder,
+        file: plan.file,
+        host: options.host,
+        listen: options.listen,
+        steps: options.steps,
+        bootstrap: plan.bootstrap,
+        relay: isFirst,
+        onDecisions: (decisions) => decisions.forEach((each) => reporter.decision(each)),
+        onReplica: note,
+        onStep: (report) => reporter.step(report),
+      },
+    ),
+  )
+  if (isFirst) RunFile.write(plan.runFile, { ...plan.file, peers: [...node.network.addresses()] })
+  const trained = model.parameters.filter(({ isTrained }) => isTrained)
+  reporter.start({
+    folder,
+    runFile: plan.runFile,
+    run: node.log.run,
+    address: identity.address,
+    rounds: node.log.order.rounds,
+    weights: trained.reduce((sum, { slot }) => sum + count(slot.shape), 0),
+    peers: node.network.addresses(),
+    done: file.rounds,
+  })
+  for (const replica of told) await note(replica)
+  const outcome = await untilOver(node, { identity, clock })
+  if (outcome === 'stopped') await node.leave()
+  const replica = node.worker.replica()
+  const files = [writeModel(plan, replica), ...(isFirst ? [writeChart(plan, file.rounds)] : [])]
+  const { workers, numbers } = node.log.state()
+  const number = numbers.get(identity.address)
+  const result: Outcome = {
+    outcome,
+    rounds: replica.rounds,
+    replica: hashOf(layout, replica),
+    earnedMicroUsd: number === undefined ? 0n : workers[number]!.earnedMicroUsd,
+    files,
+  }
+  // Others may not have the end of the log yet.
+  if (outcome === 'ended') await clock.sleep(lingerMs)
+  reporter.end(result)
+  return result
+}
+
+export type Plan = {
+  readonly folder: string
+  readonly runFile: string
+  readonly file: RunFile.RunFile
+  readonly prepared: Prepared
+  readonly backend: Backend
+  readonly identity: Identity
+  /** Whether this is the buyer's node, which others dial first and which measures the loss. */
+  readonly isFirst: boolean
+  readonly bootstrap?: readonly string[] | undefined
+  readonly payloadRounds?: number | undefined
+  readonly checkpointEvery: number
+}
+
+/** Takes the folder of a node for this process. */
+export function takeFolder(folder: string): Disposable {
+  return onDisk(folder, 'The folder cannot be used', () => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return fileLock(join(folder, 'lock'))
+  })
+}
+
+/** The newest model in a folder, for `weft exact generate` and for export. */
+export const modelName = 'model.safetensors'
+
+const lingerMs = 6_000
+/** How long the last state may be asked for. */
+const lastStateMs = 60_000
+
+async function untilOver(
+  { log, worker }: TrainingNode,
+  { identity, clock }: { identity: Identity; clock: ReturnType<typeof systemClock> },
+): Promise<Outcome['outcome']> {
+  const stop = new AbortController()
+  const onSignal = () => stop.abort()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
+  let endedAt: number | undefined
+  try {
+    while (!stop.signal.aborted) {
+      const { phase, round, numbers, workers } = log.state()
+      const number = numbers.get(identity.address)
+      if (number !== undefined && workers[number]!.standing === 'convicted') return 'convicted'
+      if (phase === 'ended') {
+        endedAt ??= clock.now()
+        if (worker.replica().rounds === round.number) return 'ended'
+        if (clock.now() - endedAt > lastStateMs) return 'left-behind'
+      }
+      await clock.sleep(200, { signal: stop.signal }).catch(() => {})
+    }
+    return 'stopped'
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
+  }
+}
+
+function writeModel({ folder, prepared, file }: Plan, { rounds, parameters }: Replica): string {
+  const { layout, recipe } = prepared
+  const path = join(folder, modelName)
+  const tensors = layout.slots.map(({ name, shape }, index) => ({
+    name,
+    dtype: 'F32' as const,
+    shape,
+    bytes: parameters[index]!,
+  }))
+  const metadata = {
+    format: 'weft training model 1',
+    model: JSON.stringify(recipe.model),
+    start: file.order.message.start,
+    rounds: String(rounds),
+  }
+  const bytes = Safetensors.write({ metadata, tensors })
+  onDisk(folder, 'The model cannot be written', () => writeAtomically(path, bytes))
+  return path
+}
+
+function writeChart({ folder }: Plan, rounds: readonly RoundsFile.Round[]): string {
+  const path = join(folder, 'loss.svg')
+  const losses = rounds.map(({ loss }) => loss ?? Number.NaN)
+  const chart = lossChart(losses, { title: `${basename(folder)}: held-out loss by round` })
+  onDisk(folder, 'The picture cannot be written', () => writeAtomically(path, chart))
+  return path
+}
+
+function reporterOf({ json }: NodeOptions): Reporter {
+  const write = (text: string) => process.stdout.write(text)
+  if (json) return jsonReporter(write)
+  const { isTTY: isTerminal, columns = 80 } = process.stdout
+  return wordReporter({ write, isTerminal, columns, now: () => performance.now() })
+}
