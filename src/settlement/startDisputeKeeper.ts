@@ -50,6 +50,8 @@ export async function startDisputeKeeper(
   const { signal } = controller
   const busy = new Map<Hex.Hex, Promise<void>>()
   const tables = new Map<Hex.Hex, Table>()
+  /** What was said last of a claim that cannot be challenged. */
+  const complaints = new Map<Hex.Hex, string>()
 
   /** Finds disputes of ours in the blocks since the last look, and again in those that may change. */
   async function discover(): Promise<void> {
@@ -95,18 +97,24 @@ export async function startDisputeKeeper(
     }
   }
 
-  /** @returns whether it can never be done. */
+  /** @returns whether it can never be done. What is refused for now may be taken on another fork. */
   async function challenge(claim: ExactClaim.ExactClaim, signature: Hex.Hex): Promise<boolean> {
     try {
       await chain.send({ type: 'challenge', claim, signature }, { signal })
       return false
     } catch (error) {
       if (!(error instanceof RevertedError)) throw error
-      const facts = { claim: ExactClaim.hash(chain.domain, claim), code: error.code }
-      const isShort = error.code === 'Chain.InsufficientCredit'
-      const fix = isShort ? 'Fix: pay in more with `weft dispute deposit`.' : undefined
-      logger.error({ ...facts, reason: error.message, fix }, 'A claim could not be challenged.')
-      return !isShort
+      const { code, message } = error
+      const id = ExactClaim.hash(chain.domain, claim)
+      if (code !== 'Chain.AlreadyChallenged' && complaints.get(id) !== code) {
+        complaints.set(id, code)
+        const isShort = code === 'Chain.InsufficientCredit'
+        const fix = isShort ? 'Fix: pay in more with `weft dispute deposit`.' : undefined
+        logger.error({ claim: id, code, reason: message, fix }, 'A claim cannot be challenged.')
+      }
+      if (!hopeless.has(code)) return false
+      complaints.delete(id)
+      return true
     }
   }
 
@@ -421,6 +429,13 @@ const reports: Partial<Record<Action['type'], Report['what']>> = {
   'release-claim': 'released',
 }
 
+/** Refusals of a challenge that no time and no fork mends. */
+const hopeless: ReadonlySet<string> = new Set([
+  'Chain.ChallengeTooLate',
+  'Chain.InvalidClaim',
+  'Chain.InvalidSignature',
+  'Chain.SelfChallenge',
+])
 /** No dispute has so many moves. */
 const stepsLimit = 100
 /** How long disputes that are done are remembered, so that they are not found again. */
