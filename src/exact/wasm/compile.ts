@@ -6,17 +6,12 @@ import type { Compilation } from './Compilation.ts'
 import { call, i32, least, memory, one, when } from './instructions.ts'
 import { workBytes } from './matmul.ts'
 import { type Copy, type Plan, plan } from './plan.ts'
-import { integerBound } from './program.ts'
-import { packRight, panelBytes, type Product } from './productStages.ts'
+import { isProduct, type Planning, planStages, scratchBytes, startOnce } from './planStages.ts'
 import { laneBytes } from './reduce.ts'
 import { type Access, mustWait, type Stage } from './Stage.ts'
-import type { ConstantPanels, Given, Rooms } from './places.ts'
-import { constantTasks, type ConstantTasks } from './constantTasks.ts'
-import { rootsOf } from './roots.ts'
+import { constantTasks } from './constantTasks.ts'
 import { markImport } from './StageTimes.ts'
-import { stagesOf } from './stagesOf.ts'
 import { fuse } from './fuse.ts'
-import { type Task, type Tasks, valueOf } from './Task.ts'
 import { awaitCommit, type Commitment, commitmentOf, defineCommit } from './commit.ts'
 import * as Sha256 from './sha256.ts'
 
@@ -75,18 +70,14 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
   const rootsAt = roomAt + (hashers || threads) * Sha256.roomBytes
   const workAt = aligned(rootsAt + commitment.bytes)
   const workOfThread = aligned(roomOfThread(compilation))
-  const constant = constantTasks(tasks)
-  const planned = plan(tasks, workAt + threads * workOfThread, (task, op) =>
-    isProduct(task.op) && !constant.isPackedForGood(op, task.inputs[1]!)
-      ? scratchOf(compilation, tasks, task, task.op)
-      : 0,
-  )
+  const planning: Planning = { compilation, graph: tasks, constant: constantTasks(tasks) }
+  const roomOf = scratchBytes(planning)
+  const planned = plan(tasks, workAt + threads * workOfThread, (_, op) => roomOf(op))
   const once = startOnce(planned.bytes, constantFlags.at)
-  const stages = planStages(compilation, tasks, planned, {
+  const stages = planStages(planning, planned, {
     workAt,
     workBytes: workOfThread,
     flagsAt: stepFlags.at,
-    constant,
     once,
   })
   const isParallel = [...once.stages, ...stages].some(({ units, perThread }) => perThread < units)
@@ -111,7 +102,7 @@ export function compile(graph: Graph, options: CompileOptions): Compiled {
     words: [...masks.words, ...Sha256.roundWords(roundsAt)],
     stepFlags,
     constantFlags,
-    constantSlots: new Set(graph.state.keys().filter(constant.isConstant)),
+    constantSlots: new Set(graph.state.keys().filter(planning.constant.isConstant)),
     isParallel,
     threads,
     hashers,
@@ -133,102 +124,6 @@ const masks = {
 function roomOfThread(compilation: Compilation): number {
   const kinds = ['f32', 'i8', 'i16'] as const
   return Math.max(laneBytes, ...kinds.map((kind) => workBytes(compilation, kind)))
-}
-
-function isProduct(op: Task['op']): op is Product {
-  return op.kind === 'contract' || op.kind === 'contract-i8'
-}
-
-/** Whether a value is made of integers from -64 to 63: quantised as the right operand of a product. */
-function isNarrow(graph: Tasks, value: number): boolean {
-  const op = graph.ops[value - graph.state.length - graph.batch.length]?.op
-  return op?.kind === 'map' && integerBound(op.program) <= 63
-}
-
-/** Room for the packed right operand of a product. */
-function scratchOf(compilation: Compilation, graph: Tasks, node: Task, op: Product): number {
-  const roots = rootsOf(graph)
-  const values = node.inputs.map((input) => ({
-    ...valueOf(graph, input),
-    at: 0,
-    isNarrow: isNarrow(graph, roots[input]!),
-  }))
-  return panelBytes(compilation, op, values, { ...node, at: 0 })
-}
-
-/** What is done once, as long as no constant is written: panels stand above all other memory. */
-function startOnce(base: number, flagsAt: number) {
-  const known = new Map<string, Omit<ConstantPanels, 'isNew'>>()
-  const stages: Stage[] = []
-  let top = aligned(base)
-  const panels = (key: string, bytes: number): ConstantPanels => {
-    const found = known.get(key)
-    if (found) return { ...found, isNew: false }
-    const made = {
-      at: top,
-      flagAt: flagsAt + known.size * 4,
-      add: (...some: readonly Stage[]) => void stages.push(...some),
-    }
-    top = aligned(top + bytes)
-    known.set(key, made)
-    return { ...made, isNew: true }
-  }
-  const add = (...some: readonly Stage[]) => void stages.push(...some)
-  return { panels, stages, add, top: () => top + 64 }
-}
-
-type Places = Pick<Rooms, 'workAt' | 'workBytes'> & {
-  readonly flagsAt: number
-  readonly constant: ConstantTasks
-  readonly once: ReturnType<typeof startOnce>
-}
-
-function planStages(
-  compilation: Compilation,
-  graph: Tasks,
-  { order, addresses, scratch }: Plan,
-  { flagsAt, constant, once, ...places }: Places,
-): readonly Stage[] {
-  const first = graph.state.length + graph.batch.length
-  const roots = rootsOf(graph)
-  const products = [...graph.ops.keys()].filter((op) => isProduct(graph.ops[op]!.op))
-  const flagAt = new Map(products.map((op, index) => [op, flagsAt + index * 4]))
-  const placed = (op: number) => (value: number) => ({
-    ...valueOf(graph, value),
-    at: addresses[value]!,
-    constant: constant.isPackedForGood(op, value) ? roots[value] : undefined,
-    isNarrow: isNarrow(graph, roots[value]!),
-  })
-  const given = (op: number): Given => ({
-    inputs: graph.ops[op]!.inputs.map(placed(op)),
-    out: placed(op)(first + op),
-    rooms: {
-      ...places,
-      constantPanels: once.panels,
-      flagAt: flagAt.get(op) ?? 0,
-      scratchAt: scratch.get(op) ?? 0,
-    },
-  })
-  const packAll = (root: number) => {
-    for (const op of products) {
-      const task = graph.ops[op]!
-      const right = task.inputs[1]!
-      if (isProduct(task.op) && roots[right] === root && constant.isPackedForGood(op, right))
-        packRight(compilation, task.op, given(op))
-    }
-  }
-  return order.flatMap((op) => {
-    const task = graph.ops[op]!
-    const stages = stagesOf(compilation, task, given(op)).map((stage) => ({
-      ...stage,
-      op: task.source,
-    }))
-    if (!constant.ops.has(op)) return stages
-    once.add(...stages)
-    // Before something else takes its place.
-    packAll(first + op)
-    return []
-  })
 }
 
 function copyStage({ to, from, bytes }: Copy): Stage {

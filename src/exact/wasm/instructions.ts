@@ -65,6 +65,8 @@ export const i64 = {
 
 export const v128 = {
   load: vectorLoad(0x00),
+  /** Eight signed bytes as i16. */
+  load8x8S: vectorLoad(0x01),
   load32Splat: vectorLoad(0x09),
   load64Splat: vectorLoad(0x0a),
   load32Zero: vectorLoad(0x5c),

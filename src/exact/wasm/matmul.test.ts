@@ -15,10 +15,13 @@ function randomProduct(seed: number): Case {
   const name = `product ${seed}`
   const next = source(name)
   const among = (list: readonly number[]) => list[next() % list.length]!
-  const [m, n, k] = [among(rows), among(columns), seed % 16 === 0 ? 515 + seed : among(depths)]
   const [transposeA, transposeB] = [next() % 2 === 0, next() % 2 === 0]
   const batch = next() % 3 === 0 ? [2 + (next() % 2)] : []
   const isFloat = next() % 2 === 0
+  // Some are more than one block of k.
+  const isDeep = seed % 16 === 0
+  const [m, n] = isDeep ? [1 + (next() % 9), 1 + (next() % 9)] : [among(rows), among(columns)]
+  const k = isDeep ? (isFloat ? 1030 : 4100) + seed : among(depths)
   const dtype = isFloat ? 'f32' : 'i8'
   const leadA = next() % 3 === 0 ? [] : batch
   const leadB = next() % 2 === 0 ? [] : batch

@@ -102,7 +102,10 @@ function floats(panel: Panel): Code {
           advance(line, i32.const(2)),
         ]),
       ],
-      when(i32.eq(stepK.get, i32.const(4)), byFour(turned(panel, { k, from, target }))),
+      when(
+        i32.eq(stepK.get, i32.const(4)),
+        byFour(turned(panel, { k, from, target }, { ...wholeWords, count: terms })),
+      ),
     ),
     count(line, { from: line.get, to: lines.get, step: one }, [
       begin,
@@ -111,14 +114,36 @@ function floats(panel: Panel): Code {
   ]
 }
 
-/** Four lines whose terms lie side by side: four by four, turned in registers. */
-function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local>>): Code {
-  const { stepLine, terms, width, local } = panel
+/** How words lie side by side in a line: how four of them are read, and one, and their bytes. */
+type Words = {
+  readonly four: (address: Code) => Code
+  readonly one: (address: Local) => Code
+  readonly bytes: number
+  /** How many there are. */
+  readonly count: Local
+}
+
+const wholeWords: Omit<Words, 'count'> = {
+  four: v128.load,
+  one: ({ get }) => i32.load(get),
+  bytes: 4,
+}
+
+/** Two i8 that become two i16. */
+const pairsOfBytes: Omit<Words, 'count'> = { four: v128.load8x8S, one: pairAt, bytes: 2 }
+
+/** Four lines whose words lie side by side: four by four, turned in registers. */
+function turned(
+  panel: Panel,
+  at: Readonly<Record<'k' | 'from' | 'target', Local>>,
+  words: Words,
+): Code {
+  const { stepLine, width, local } = panel
   const { k, from, target } = at
   const rows = [local('v128'), local('v128'), local('v128'), local('v128')]
   const [source, lane] = [local('i32'), local('i32')]
   const turnedRows = turn(rows, [local('v128'), local('v128')])
-  const hasFour = i32.leU(i32.add(k.get, i32.const(4)), terms.get)
+  const hasFour = i32.leU(i32.add(k.get, i32.const(4)), words.count.get)
   return [
     k.set(zero),
     when(
@@ -126,24 +151,24 @@ function turned(panel: Panel, at: Readonly<Record<'k' | 'from' | 'target', Local
       repeat(
         [
           source.set(from.get),
-          rows.map((row) => [row.set(v128.load(source.get)), advance(source, stepLine.get)]),
+          rows.map((row) => [row.set(words.four(source.get)), advance(source, stepLine.get)]),
           turnedRows.map((value) => [
             v128.store(target.get, value),
             advance(target, bytesOf(width.get)),
           ]),
-          advance(from, i32.const(16)),
+          advance(from, i32.const(4 * words.bytes)),
           advance(k, i32.const(4)),
         ],
         hasFour,
       ),
     ),
-    count(k, { from: k.get, to: terms.get, step: one }, [
+    count(k, { from: k.get, to: words.count.get, step: one }, [
       source.set(from.get),
       count(lane, { from: zero, to: i32.const(16), step: i32.const(4) }, [
-        i32.store(i32.add(target.get, lane.get), i32.load(source.get)),
+        i32.store(i32.add(target.get, lane.get), words.one(source)),
         advance(source, stepLine.get),
       ]),
-      advance(from, i32.const(4)),
+      advance(from, i32.const(words.bytes)),
       advance(target, bytesOf(width.get)),
     ]),
   ]
@@ -162,6 +187,14 @@ function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): C
     i32.const(4),
     ...[lines, whole, to, width].map(({ get }) => get),
   )
+  const turnedPairs = [
+    ready.set(i32.and(lines.get, i32.const(-4))),
+    count(line, { from: zero, to: ready.get, step: i32.const(4) }, [
+      from.set(i32.add(source.get, i32.mul(line.get, stepLine.get))),
+      target.set(i32.add(to.get, bytesOf(line.get))),
+      turned(panel, { k: left, from, target }, { ...pairsOfBytes, count: whole }),
+    ]),
+  ]
   const interleaved = [
     ready.set(i32.and(lines.get, i32.const(-4))),
     count(line, { from: zero, to: ready.get, step: i32.const(4) }, [
@@ -179,12 +212,10 @@ function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): C
     when(
       i32.eq(stepLine.get, one),
       interleaved,
-      kind === 'i8'
-        ? when(i32.and(i32.eq(stepK.get, one), i32.ne(whole.get, zero)), [
-            turnedWords,
-            ready.set(lines.get),
-          ])
-        : [],
+      when(
+        i32.and(i32.eq(stepK.get, one), i32.ne(whole.get, zero)),
+        kind === 'i8' ? [turnedWords, ready.set(lines.get)] : turnedPairs,
+      ),
     ),
     count(line, { from: zero, to: lines.get, step: one }, [
       first.set(choose(i32.ltU(line.get, ready.get), whole.get, zero)),

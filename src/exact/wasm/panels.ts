@@ -7,9 +7,9 @@ import type { Compilation } from './Compilation.ts'
 export type Kind = 'f32' | 'i16' | 'i8'
 
 /** Words of k that are worked off before the next panels: a panel of the right operand stays in the nearest cache. */
-export const blockWords = 512
+export const blockWords = 1024
 /** Rows of the left operand that are packed at once: they stay in the second cache. */
-export const blockRows = 192
+export const blockRows = 96
 
 /** How many words of a kind hold `k` terms. */
 export function wordsOf(kind: Kind, k: number): number {
