@@ -9,7 +9,10 @@ import * as SavedModel from './SavedModel.ts'
 import { startBackend } from './startBackend.ts'
 import { writeAtomically } from './writeAtomically.ts'
 
-type ExportOptions = { type: 'F32' | 'Q8_0'; json?: boolean }
+/** How a GGUF file holds matrices. */
+export type ExportType = 'F32' | 'Q8_0'
+
+type ExportOptions = { type: ExportType; json?: boolean }
 
 /** `weft exact export`: a model for other programs. */
 export function exportCommand(): Command {
@@ -28,14 +31,15 @@ export function exportCommand(): Command {
     .option('--json', 'print one JSON line for machines')
     .action((place: string, target: string, options: ExportOptions) =>
       run(options, async () => {
-        const files = await write(place, target, options)
+        const files = await writeModel(place, target, options)
         if (options.json) console.log(JSON.stringify({ files }))
         else for (const file of files) console.log(file)
       }),
     )
 }
 
-async function write(
+/** Writes the model of a run or a checkpoint as GGUF, or into a folder; returns the paths. */
+export async function writeModel(
   place: string,
   target: string,
   { type }: ExportOptions,

@@ -108,7 +108,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
       },
     ),
   )
-  if (isFirst) RunFile.write(plan.runFile, { ...plan.file, peers: [...node.network.addresses()] })
+  const peers = isFirst ? [...node.network.addresses()] : plan.file.peers
+  RunFile.write(join(folder, 'run.json'), { ...plan.file, peers })
   const trained = model.parameters.filter(({ isTrained }) => isTrained)
   reporter.start({
     folder,

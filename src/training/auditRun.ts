@@ -1,0 +1,236 @@
+import * as StateRoot from '../exact/commit/StateRoot.ts'
+import type { Run } from '../exact/train/startRun.ts'
+import * as Hex from '../protocol/Hex.ts'
+import type { Commitment } from '../protocol/training/Commitment.ts'
+import type { Decision } from './coordinator/State.ts'
+import type { Log } from './log/openLog.ts'
+import { hashesOf, makePayload } from './node/makePayload.ts'
+import { commitmentsIn } from './node/neededContents.ts'
+import { annealedKept } from './payload/annealedKept.ts'
+import { decode, type SparseUpdate } from './payload/SparseUpdate.ts'
+import { advance, flatten, hashOf, type Layout, lengthOf, type Replica } from './Replica.ts'
+import { runSegment } from './segment.ts'
+
+/** What an audit of a whole run comes upon. */
+export type AuditFinding =
+  /** A closed round: the state after it, computed again from the payloads. */
+  | { readonly kind: 'round'; readonly round: number; readonly replica: Hex.Hex }
+  /** A segment that came out as it was promised; `payload` says whether the payload was made again, too. */
+  | {
+      readonly kind: 'segment'
+      readonly round: number
+      readonly worker: number
+      readonly payload: boolean
+    }
+  /** Something is not as the log says; `known` when the log has already drawn the consequence. */
+  | {
+      readonly kind: 'difference'
+      readonly round: number
+      readonly worker?: number | undefined
+      readonly reason: string
+      readonly known: boolean
+    }
+  /** Something that it takes to go on is not here. */
+  | { readonly kind: 'missing'; readonly round: number; readonly what: string }
+
+/**
+ * Computes a run again from its log: every state from the payloads, what each report said of it, who is
+ * owed what, and of the segments as many as are chosen, bit for bit.
+ *
+ * @param ports.log whose batches were checked when they were taken.
+ * @param ports.contents what is at hand by its hash.
+ */
+export async function* auditRun(
+  ports: auditRun.Ports,
+  { layout, start, isChosen, ...options }: auditRun.Options,
+): AsyncGenerator<AuditFinding> {
+  const { log, contents } = ports
+  const { order } = log
+  const batches = log.from(0, Infinity)
+  const length = lengthOf(layout)
+  const commitments = new Map<string, Commitment>()
+  // The first of a worker and a round that names a payload is the one that may have been accepted.
+  for (const each of commitmentsIn(batches)) commitments.set(`${each.round} ${each.payload}`, each)
+  const reports = Map.groupBy(
+    batches.flatMap(({ entries }) =>
+      entries.flatMap((entry) => (entry.kind === 'applied' ? [entry.signed.message] : [])),
+    ),
+    ({ rounds }) => rounds,
+  )
+  const { numbers } = log.state()
+  const isSettled = new Set(
+    log
+      .decisions()
+      .flatMap((each) => (each.kind === 'unpaid' ? [`${each.round} ${each.worker}`] : [])),
+  )
+  const errors = new Map<number, Uint8Array>()
+  let replica: Replica = { rounds: 0, parameters: start }
+
+  yield* payDifferences(log)
+  for (const close of closesOf(log.decisions())) {
+    const { round, accepted } = close
+    const kept = annealedKept(round, {
+      rounds: order.rounds,
+      first: order.keptFirst,
+      last: order.keptLast,
+    })
+    yield* reportDifferences(round)
+    for (const { worker, payload } of accepted) {
+      const commitment = commitments.get(`${round} ${payload}`)
+      if (commitment && isChosen(round, worker)) yield* segment({ commitment, worker, kept })
+    }
+    const counted: { update: SparseUpdate; weight: number }[] = []
+    for (const { payload, weight, worker } of accepted) {
+      const bytes = await contents(payload)
+      if (!bytes) {
+        yield { kind: 'missing', round, what: `the payload of worker ${worker}, ${payload}` }
+        return
+      }
+      const update = tryDecode(bytes, { length, kept })
+      if (update) counted.push({ update, weight })
+    }
+    replica = next(counted)
+    yield { kind: 'round', round, replica: hashOf(layout, replica) }
+  }
+  yield* reportDifferences(replica.rounds)
+
+  function next(counted: readonly { update: SparseUpdate; weight: number }[]): Replica {
+    if (counted.length === 0) return { ...replica, rounds: replica.rounds + 1 }
+    return advance(layout, replica, {
+      updates: counted.map(({ update }) => update),
+      weights: counted.map(({ weight }) => weight),
+      rate: order.outerRateMicro / 1e6,
+    })
+  }
+
+  function* reportDifferences(rounds: number): Generator<AuditFinding> {
+    const own = hashOf(layout, replica)
+    for (const { worker, replica: reported } of reports.get(rounds) ?? [])
+      if (reported !== own) {
+        const reason = `it reported the state ${reported}, and the payloads give ${own}`
+        yield {
+          kind: 'difference',
+          round: rounds,
+          worker: numbers.get(worker),
+          reason,
+          known: false,
+        }
+      }
+  }
+
+  async function* segment({
+    commitment,
+    worker,
+    kept,
+  }: {
+    commitment: Commitment
+    worker: number
+    kept: number
+  }): AsyncGenerator<AuditFinding> {
+    const { round, steps } = commitment
+    const key = `${round} ${worker}`
+    const known = log.state().workers[worker]!.standing === 'convicted' || isSettled.has(key)
+    const differs = (reason: string) =>
+      ({ kind: 'difference', round, worker, reason, known }) as const
+    if (commitment.parent !== hashOf(layout, replica))
+      return yield differs('its segment began from another state')
+    const { seed0, seed1, steps: stepsPerRound } = order
+    const end = await runSegment(ports.run, {
+      layout,
+      replica,
+      data: options.data,
+      seed: [seed0, seed1],
+      worker,
+      steps,
+      stepsPerRound,
+      signal: options.signal,
+      onStep: options.onStep,
+    })
+    if (Hex.from(StateRoot.from(ports.run.graph.state, end)) !== commitment.end)
+      return yield differs('its segment ends in another state')
+    const before = await errorBefore(commitment, worker)
+    if (before === null) return yield { kind: 'segment', round, worker, payload: false }
+    const made = makePayload({
+      parent: flatten(layout, replica.parameters),
+      trained: flatten(layout, end.slice(0, layout.slots.length)),
+      before,
+      kept,
+    })
+    const hashes = hashesOf(made)
+    if (hashes.payload !== commitment.payload) return yield differs('its payload is another')
+    if (hashes.errorIfAccepted !== commitment.errorIfAccepted)
+      return yield differs('its error vector is another')
+    errors.set(worker, made.ifAccepted)
+    yield { kind: 'segment', round, worker, payload: true }
+  }
+
+  /** The error vector that went in; null when it is not known here. */
+  async function errorBefore({ errorBefore: hash }: Commitment, worker: number) {
+    if (hash === Hex.zero) return undefined
+    const own = errors.get(worker)
+    if (own && Hex.sha256(own) === hash) return own
+    return (await contents(hash)) ?? null
+  }
+}
+
+export declare namespace auditRun {
+  type Ports = {
+    log: Log
+    run: Run
+    contents: (hash: Hex.Hex) => Promise<Uint8Array | undefined>
+  }
+  type Options = {
+    layout: Layout
+    start: readonly Uint8Array[]
+    data: Uint8Array
+    /** Whether a worker's segment of a round is run again. */
+    isChosen: (round: number, worker: number) => boolean
+    onStep?: runSegment.Options['onStep']
+    signal?: AbortSignal | undefined
+  }
+}
+
+type Close = Extract<Decision, { kind: 'round-close' }>
+
+function closesOf(decisions: readonly Decision[]): readonly Close[] {
+  return decisions.filter((each) => each.kind === 'round-close')
+}
+
+/** What each is owed, counted another way than the fold does: accepted steps, less those refused. */
+function* payDifferences(log: Log): Generator<AuditFinding> {
+  const decisions = log.decisions()
+  const { workers, paidMicroUsd, round } = log.state()
+  const weights = new Map<string, number>(
+    closesOf(decisions).flatMap(({ round: closed, accepted }) =>
+      accepted.map(({ worker, weight }) => [`${closed} ${worker}`, weight] as const),
+    ),
+  )
+  const owed = workers.map(() => 0n)
+  for (const each of decisions) {
+    if (each.kind !== 'paid' && each.kind !== 'unpaid') continue
+    const key = `${each.round} ${each.worker}`
+    const weight = weights.get(key)
+    weights.delete(key)
+    if (each.kind === 'paid') owed[each.worker]! += BigInt(weight ?? 0) * log.order.priceMicroUsd
+  }
+  const total = owed.reduce((sum, each) => sum + each, 0n)
+  const base = { kind: 'difference', round: round.number, known: false } as const
+  for (const { number, earnedMicroUsd } of workers)
+    if (earnedMicroUsd !== owed[number]) {
+      const reason = `it earned ${earnedMicroUsd} by the log, and its steps make ${owed[number]}`
+      yield { ...base, worker: number, reason }
+    }
+  if (total !== paidMicroUsd || total > log.order.budgetMicroUsd)
+    yield { ...base, reason: `the log pays ${paidMicroUsd}, and the steps make ${total}` }
+}
+
+function tryDecode(
+  bytes: Uint8Array,
+  options: { length: number; kept: number },
+): SparseUpdate | undefined {
+  try {
+    return decode(bytes, options)
+  } catch {
+    return undefined
+  }
+}
