@@ -4,7 +4,10 @@
  * micro-USD (JSON has no large integers), times are milliseconds since the epoch.
  */
 import * as z from 'zod/mini'
+import type { EndedBy } from '../chain/Chain.ts'
 import type * as Assurance from '../protocol/Assurance.ts'
+import type { Opening } from '../protocol/dispute/Move.ts'
+import type { Party, Phase } from '../protocol/dispute/Position.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Offer from '../protocol/Offer.ts'
 import type * as Verdict from '../protocol/Verdict.ts'
@@ -27,8 +30,18 @@ export type Network = {
   readonly checks: Checks
   readonly tokens: { readonly input: number; readonly output: number }
   readonly leases: { readonly open: number; readonly settled: number }
+  readonly disputes: Disputes
   readonly money: Totals
   readonly conservation: Conservation | null
+}
+
+/** Disputes by how they stand. */
+export type Disputes = {
+  readonly open: number
+  /** The claim was proven wrong, conceded, or not defended in time. */
+  readonly convicted: number
+  /** The claim held. */
+  readonly upheld: number
 }
 
 export type ChainStatus = {
@@ -123,6 +136,8 @@ export type ProviderDetail = {
   readonly offer: SignedDocument | null
   readonly jobs: readonly Job[]
   readonly leases: readonly Lease[]
+  /** About its claims, or by it. */
+  readonly disputes: readonly Dispute[]
 }
 
 export type Job = {
@@ -161,6 +176,8 @@ export type JobDetail = {
   readonly timeline: readonly Line[]
   /** Whether the lease's claims on chain reach this job. */
   readonly claimed: boolean
+  /** About claims for this job. */
+  readonly disputes: readonly Dispute[]
 }
 
 /** A signed message as it travelled, with its EIP-712 digest. */
@@ -206,6 +223,121 @@ export type OrderDetail = {
   readonly id: Hex.Hex
   readonly timeline: readonly Line[]
   readonly leases: readonly Lease[]
+}
+
+/** A row of `GET /api/disputes`: somebody holds that a claim of exact work is false. */
+export type Dispute = {
+  readonly id: Hex.Hex
+  readonly claim: Hex.Hex
+  readonly claimant: Hex.Address
+  readonly challenger: Hex.Address
+  /** The job that the claim is for. */
+  readonly job: Hex.Hex | null
+  readonly state: 'open' | 'claimant-won' | 'challenger-won' | 'closed'
+  readonly by: EndedBy | null
+  readonly turn: Party
+  /** What was left of each clock at `movedAt`; since then, while it is open, the clock of `turn` runs. */
+  readonly claimantMs: number
+  readonly challengerMs: number
+  readonly movedAt: number
+  readonly openedAt: number
+  readonly endedAt: number | null
+  /** Moves so far, those off the chain among them. */
+  readonly moves: number
+  /** Of all its transactions together. */
+  readonly gas: number
+  /** Reserved of each side. */
+  readonly bond: Amount
+  /** Stake that the claimant lost to the challenger. */
+  readonly slashed: Amount
+  readonly where: Where
+}
+
+/** `GET /api/disputes/:id`. */
+export type DisputeDetail = {
+  readonly dispute: Dispute
+  readonly claim: ExactClaim
+  readonly segment: DisputeSegment
+  /** What happened on the chain, oldest first. */
+  readonly moves: readonly DisputeMove[]
+  /** Other disputes about the same claim. */
+  readonly others: readonly Dispute[]
+}
+
+/** A claim that was challenged. */
+export type ExactClaim = {
+  readonly id: Hex.Hex
+  readonly state: 'challenged' | 'rejected' | 'final'
+  readonly graph: Hex.Hex
+  readonly graphCid: Hex.Hex
+  readonly start: Hex.Hex
+  readonly end: Hex.Hex
+  readonly data: Hex.Hex
+  readonly run: Hex.Hex
+  readonly seed: readonly [number, number]
+  readonly worker: number
+  readonly steps: number
+  /** What the claim offers; `reserved` is what the claimant had of it. */
+  readonly bond: Amount
+  readonly reserved: Amount
+  readonly burned: Amount
+  readonly released: Amount
+  readonly challengeUntil: number
+}
+
+/** `from` to before `to` of `of`. */
+export type Span = { readonly from: number; readonly to: number; readonly of: number }
+
+/** What is still in dispute, from the coarse to the fine; all before it is agreed. Null: it has not come to that. */
+export type Where = {
+  readonly phase: Phase
+  readonly steps: Span
+  /** Of the step; counted from its first batch slot. */
+  readonly values: Span | null
+  /** The value's number in the graph. */
+  readonly value: number | null
+  /** Slots of the state after the step, where all its values are agreed. */
+  readonly slots: Span | null
+  /** Of the value. */
+  readonly bytes: Span | null
+  readonly elementBytes: number | null
+  readonly element: number | null
+  /** Of the element's chain. */
+  readonly segments: { readonly from: number; readonly to: number } | null
+}
+
+/** What is known of the segment that is left, byte for byte. */
+export type DisputeSegment = {
+  /** The op's leaf of the graph, as `src/exact/readLeaf.ts` reads it. */
+  readonly op: Hex.Hex | null
+  /** The accumulator before it, and after it as the claimant says. Null before anything was shown of them. */
+  readonly accIn: Hex.Hex | null
+  readonly accOut: Hex.Hex | null
+  /** What it reads, as the claimant says. */
+  readonly operands: Hex.Hex | null
+  readonly proof:
+    | { readonly type: 'arithmetic' }
+    /** The operand with this number, and what stands where it is read. */
+    | { readonly type: 'read'; readonly read: number; readonly opening: Opening }
+    /** The graph's leaf of the state slot, and the root that it should hold. */
+    | { readonly type: 'slot'; readonly slot: Hex.Hex; readonly next: Hex.Hex }
+    | null
+}
+
+/** Something that happened in a dispute. */
+export type DisputeMove = {
+  /** Number of the move it is, or led to; null for what is none. */
+  readonly number: number | null
+  readonly party: Party | 'anyone'
+  readonly type: string
+  /** One sentence. */
+  readonly words: string
+  /** Of what it shows and proves. */
+  readonly bytes: number
+  readonly at: number
+  readonly block: number
+  readonly transaction: Hex.Hex
+  readonly gas: number | null
 }
 
 /** `GET /api/money`. */
@@ -257,7 +389,7 @@ export type Page<row> = { readonly rows: readonly row[]; readonly next: string |
 
 /** What changed, as `GET /api/events` tells it; the reader asks again for what it shows. */
 export type Change = { readonly kind: ChangeKind; readonly id: string }
-export type ChangeKind = 'chain' | 'money' | 'lease' | 'provider' | 'job' | 'order'
+export type ChangeKind = 'chain' | 'money' | 'lease' | 'provider' | 'job' | 'order' | 'dispute'
 
 /** RFC 9457 problem details. */
 export type Problem = {
@@ -309,6 +441,17 @@ export const leasesQuery = z.strictObject({
   show: z.optional(z.enum(['open', 'settled'])),
 })
 export type LeasesQuery = z.infer<typeof leasesQuery>
+
+export const disputesQuery = z.strictObject({
+  limit,
+  before,
+  claimant: z.optional(address),
+  challenger: z.optional(address),
+  claim: z.optional(hash),
+  job: z.optional(hash),
+  show: z.optional(z.enum(['open', 'ended'])),
+})
+export type DisputesQuery = z.infer<typeof disputesQuery>
 
 export const moneyQuery = z.strictObject({ limit, before })
 export type MoneyQuery = z.infer<typeof moneyQuery>

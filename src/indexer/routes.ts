@@ -6,6 +6,7 @@ import { BaseError } from '../runtime/Errors.ts'
 import * as Api from './Api.ts'
 import type { EventStream } from './serveEvents.ts'
 import type { Indexer } from './startIndexer.ts'
+import * as disputes from './tables/readDisputes.ts'
 import * as jobs from './tables/readJobs.ts'
 import * as network from './tables/readNetwork.ts'
 
@@ -65,6 +66,14 @@ export function addRoutes(server: FastifyInstance, ports: addRoutes.Ports): void
   server.get('/api/orders/:id', (request, reply) => {
     const { id } = parse(Api.byHash, request.params)
     return answer(request, reply, () => found('order', id, jobs.readOrder(database, id)))
+  })
+  server.get('/api/disputes', (request, reply) => {
+    const query = parse(Api.disputesQuery, request.query)
+    return answer(request, reply, () => disputes.readDisputes(database, query))
+  })
+  server.get('/api/disputes/:id', (request, reply) => {
+    const { id } = parse(Api.byHash, request.params)
+    return answer(request, reply, () => found('dispute', id, disputes.readDispute(database, id)))
   })
   server.get('/api/money', (request, reply) => {
     const query = parse(Api.moneyQuery, request.query)

@@ -7,6 +7,7 @@ import type * as Api from './Api.ts'
 import { followChain } from './followChain.ts'
 import { followGossip } from './followGossip.ts'
 import { openDatabase, type Database } from './openDatabase.ts'
+import { keepClock } from './tables/disputeTables.ts'
 import { keepValidators, writePresence } from './tables/gossipTables.ts'
 import { defaultLimits, prune, type Limits } from './tables/retention.ts'
 
@@ -52,6 +53,7 @@ export async function startIndexer(
   await using stack = new AsyncDisposableStack()
   const database = stack.use(openDatabase(path, `${domain.chainId}:${domain.vault}`))
   keepValidators(database, validators)
+  keepClock(database, chain.parameters.disputes.clockSeconds)
   const controller = new AbortController()
   const { signal } = controller
   const following: Promise<void>[] = []

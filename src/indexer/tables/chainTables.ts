@@ -5,6 +5,13 @@ import * as Json from '../../protocol/Json.ts'
 import type { Change, Conservation } from '../Api.ts'
 import * as ledger from '../ledger.ts'
 import type { Database } from '../openDatabase.ts'
+import {
+  aboutOf,
+  deriveClaim,
+  deriveDispute,
+  disputesAbout,
+  reviveAmount,
+} from './disputeTables.ts'
 import { deriveJobsOfLease, deriveMeter } from './derive.ts'
 
 /** How far the chain has been read. `hash` is null in the middle of a long first read. */
@@ -53,7 +60,13 @@ export function replaceEvents(
 ): readonly Change[] {
   const { from, events, cursor } = options
   return database.transaction(() => {
-    const touched: Touched = { leases: new Set(), accounts: new Set(), rebuilt: new Set() }
+    const touched: Touched = {
+      leases: new Set(),
+      accounts: new Set(),
+      rebuilt: new Set(),
+      claims: new Set(),
+      disputes: new Set(),
+    }
     rollBack(database, from, touched)
     append(database, events, touched)
     writeMeta(database, 'cursor', cursor)
@@ -61,9 +74,15 @@ export function replaceEvents(
       deriveMeter(database, id)
       deriveJobsOfLease(database, id)
     }
+    for (const id of touched.claims) {
+      deriveClaim(database, id)
+      for (const dispute of disputesAbout(database, id)) touched.disputes.add(dispute)
+    }
+    for (const id of touched.disputes) deriveDispute(database, id)
     return [
       ...[...touched.leases].map((id): Change => ({ kind: 'lease', id })),
       ...[...touched.accounts].map((id): Change => ({ kind: 'provider', id })),
+      ...[...touched.disputes].map((id): Change => ({ kind: 'dispute', id })),
       ...(touched.leases.size + touched.accounts.size > 0
         ? [{ kind: 'money', id: 'vault' } as const]
         : []),
@@ -76,18 +95,28 @@ type Touched = {
   readonly accounts: Set<Hex.Address>
   /** Leases that appeared or went: their jobs look different now. */
   readonly rebuilt: Set<Hex.Hex>
+  readonly claims: Set<Hex.Hex>
+  readonly disputes: Set<Hex.Hex>
 }
 
 function rollBack(database: Database, from: number, touched: Touched): void {
-  const rows = database.all<{ lease: Hex.Hex | null; buyer: Hex.Hex; provider: Hex.Hex }>(
-    `SELECT DISTINCT lease, buyer, provider FROM chain_events WHERE block >= ?`,
+  const rows = database.all<{
+    lease: Hex.Hex | null
+    buyer: Hex.Hex
+    provider: Hex.Hex
+    claim: Hex.Hex | null
+    dispute: Hex.Hex | null
+  }>(
+    `SELECT DISTINCT lease, buyer, provider, claim, dispute FROM chain_events WHERE block >= ?`,
     from,
   )
   if (rows.length === 0) return
   database.run(`DELETE FROM chain_events WHERE block >= ?`, from)
   database.run(`DELETE FROM money WHERE block >= ?`, from)
-  for (const { lease, buyer, provider } of rows) {
+  for (const { lease, buyer, provider, claim, dispute } of rows) {
     if (lease) touched.leases.add(lease)
+    if (claim) touched.claims.add(claim)
+    if (dispute) touched.disputes.add(dispute)
     for (const address of [buyer, provider]) if (address) touched.accounts.add(address)
   }
   for (const id of touched.leases) {
@@ -127,7 +156,10 @@ function append(database: Database, events: readonly ChainEvent[], touched: Touc
     const buyer = 'buyer' in event ? event.buyer : after?.buyer
     const provider = 'provider' in event ? event.provider : after?.provider
 
-    insertEvent(database, event, { position, buyer, provider })
+    const about = aboutOf(database, event)
+    if (about.claim) touched.claims.add(about.claim)
+    if (about.dispute) touched.disputes.add(about.dispute)
+    insertEvent(database, event, { position, buyer, provider, ...about })
     sums = ledger.money(sums, event, (event.type === 'lease-opened' && before?.total) || 0n)
     if (id) touched.leases.add(id)
     if (id && after) writeLease(database, id, after)
@@ -149,12 +181,15 @@ function insertEvent(
     position: number
     buyer: Hex.Address | undefined
     provider: Hex.Address | undefined
+    claim: Hex.Hex | null
+    dispute: Hex.Hex | null
   },
 ): void {
   database.run(
     `INSERT INTO chain_events
-       (block, position, block_hash, at, transaction_hash, type, lease, buyer, provider, amount, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       (block, position, block_hash, at, transaction_hash, type, lease, buyer, provider, claim, dispute,
+        amount, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     Number(event.block),
     facts.position,
     event.blockHash,
@@ -164,6 +199,8 @@ function insertEvent(
     'lease' in event ? event.lease : null,
     facts.buyer ?? null,
     facts.provider ?? null,
+    facts.claim,
+    facts.dispute,
     amountOf(event)?.toString() ?? null,
     Json.stringify(event),
   )
@@ -171,6 +208,7 @@ function insertEvent(
 
 function amountOf(event: ChainEvent): bigint | undefined {
   if ('amountMicroUsd' in event) return event.amountMicroUsd
+  if ('bondMicroUsd' in event) return event.bondMicroUsd
   if (event.type === 'lease-opened') return event.totalMicroUsd
   if (event.type === 'lease-closed') return event.refundMicroUsd
   return event.type === 'registered' ? event.stakeMicroUsd : undefined
@@ -191,10 +229,6 @@ function readEvents(
       value,
     )
     .map(({ body }) => JSON.parse(body, reviveAmount) as ChainEvent)
-}
-
-function reviveAmount(key: string, value: unknown): unknown {
-  return /MicroUsd$|^nonce$|^block$/.test(key) ? BigInt(value as string) : value
 }
 
 function readAccount(database: Database, address: string): ledger.Account | undefined {

@@ -2,7 +2,9 @@
 import type * as Assurance from '../../protocol/Assurance.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type * as Api from '../Api.ts'
-import type { Database, Value } from '../openDatabase.ts'
+import type { Database } from '../openDatabase.ts'
+import { readDisputes } from './readDisputes.ts'
+import { conditions, pageOf, splitBefore } from './pages.ts'
 import { inOrder, linesOf, linesOfChain, type Parties } from './readLines.ts'
 
 /** Jobs whose lease is on the chain, newest first. */
@@ -62,6 +64,7 @@ export function readJob(database: Database, id: string): Api.JobDetail | undefin
     verdicts: verdicts.map((verdict) => verdict.document),
     timeline: inOrder(lines),
     claimed: chain.some((line) => line.code === 'claimed'),
+    disputes: readDisputes(database, { limit: 20, job: id }).rows,
   }
 }
 
@@ -291,34 +294,4 @@ function toLease(row: LeaseRow): Api.Lease {
     state: row.closed_at === null ? row.meter : 'settled',
     jobs: row.jobs,
   }
-}
-
-type Condition = readonly [sql: string, values: readonly Value[]]
-
-function conditions(list: readonly (Condition | undefined)[]): {
-  sql: string
-  values: readonly Value[]
-} {
-  const given = list.filter((condition) => condition !== undefined)
-  return {
-    sql: given.map(([sql]) => sql).join(' AND '),
-    values: given.flatMap(([, values]) => values),
-  }
-}
-
-/** `1700000000000-0x...` -> time and id. */
-export function splitBefore(before: string): readonly [number, string] {
-  const dash = before.indexOf('-')
-  return [Number(before.slice(0, dash)), before.slice(dash + 1)]
-}
-
-/** The first `limit` rows, and where the next page begins when there is one. */
-export function pageOf<row>(
-  rows: readonly row[],
-  limit: number,
-  placeOf: (row: row) => string,
-): Api.Page<row> {
-  const shownRows = rows.slice(0, limit)
-  const last = shownRows.at(-1)
-  return { rows: shownRows, next: rows.length > limit && last ? placeOf(last) : null }
 }

@@ -7,7 +7,9 @@ import * as ledger from '../ledger.ts'
 import type { Database } from '../openDatabase.ts'
 import { readMoney } from './chainTables.ts'
 import { readTally } from './tallies.ts'
-import { assuranceOf, pageOf, readJobs, readLeases, splitBefore } from './readJobs.ts'
+import { countDisputes, disputesOf } from './readDisputes.ts'
+import { pageOf, splitBefore } from './pages.ts'
+import { assuranceOf, readJobs, readLeases } from './readJobs.ts'
 
 /** A job that says nothing for this long is not counted as running. */
 const silentAfterMs = 600_000
@@ -39,6 +41,7 @@ export function readNetwork(
     checks: checksOf(tally),
     tokens: { input: tally.input, output: tally.output },
     leases: { ...leases },
+    disputes: countDisputes(database),
     money: readTotals(database),
     conservation: readConservation(database),
   }
@@ -102,6 +105,7 @@ export function readProvider(
     offer: offer ? { id: offer.id, signed: JSON.parse(offer.signed) as unknown } : null,
     jobs: readJobs(database, { limit: 20, provider: address, probes: '1' }).rows,
     leases: readLeases(database, { limit: 50, provider: address }).rows,
+    disputes: disputesOf(database, address),
   }
 }
 
@@ -200,7 +204,8 @@ export function readMoneyPage(database: Database, query: Api.MoneyQuery): Api.Mo
   const before = query.before ? splitBefore(query.before) : [Number.MAX_SAFE_INTEGER, '0']
   const rows = database.all<Api.Movement>(
     `SELECT block, position, at, transaction_hash AS "transaction", type, buyer, provider, lease, amount
-     FROM chain_events WHERE (block, position) < (?, ?) ORDER BY block DESC, position DESC LIMIT ?`,
+     FROM chain_events WHERE (block, position) < (?, ?)
+       AND type NOT IN ('dispute-moved', 'dispute-adopted', 'dispute-ended') ORDER BY block DESC, position DESC LIMIT ?`,
     before[0]!,
     Number(before[1]),
     query.limit + 1,

@@ -6,13 +6,16 @@
  */
 
 /** Tables of another version are dropped and filled again. */
-export const version = 3
+export const version = 4
 
 export const tables = [
   'chain_events',
   'money',
   'accounts',
   'leases',
+  'claims',
+  'disputes',
+  'dispute_moves',
   'offers',
   'models',
   'presence',
@@ -32,13 +35,16 @@ export const definitions = `
   CREATE TABLE chain_events (
     block INTEGER NOT NULL, position INTEGER NOT NULL,
     block_hash TEXT NOT NULL, at INTEGER NOT NULL, transaction_hash TEXT NOT NULL,
-    type TEXT NOT NULL, lease TEXT, buyer TEXT, provider TEXT, amount TEXT,
+    type TEXT NOT NULL, lease TEXT, buyer TEXT, provider TEXT, claim TEXT, dispute TEXT, amount TEXT,
     body TEXT NOT NULL,
     PRIMARY KEY (block, position)
   ) STRICT;
   CREATE INDEX chain_events_lease ON chain_events (lease, block, position);
   CREATE INDEX chain_events_buyer ON chain_events (buyer, block, position);
   CREATE INDEX chain_events_provider ON chain_events (provider, block, position);
+
+  CREATE INDEX chain_events_claim ON chain_events (claim, block, position);
+  CREATE INDEX chain_events_dispute ON chain_events (dispute, block, position);
 
   CREATE TABLE money (
     block INTEGER PRIMARY KEY, at INTEGER NOT NULL,
@@ -63,6 +69,32 @@ export const definitions = `
   CREATE INDEX leases_order ON leases (order_id);
   CREATE INDEX leases_provider ON leases (provider, opened_at, id);
   CREATE INDEX leases_buyer ON leases (buyer, opened_at, id);
+
+  CREATE TABLE claims (
+    id TEXT PRIMARY KEY, claimant TEXT NOT NULL, job TEXT, state TEXT NOT NULL,
+    reserved TEXT NOT NULL, burned TEXT NOT NULL, released TEXT NOT NULL,
+    challenge_until INTEGER NOT NULL, message TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX claims_job ON claims (job);
+  CREATE TABLE disputes (
+    id TEXT PRIMARY KEY, claim TEXT NOT NULL, claimant TEXT NOT NULL, challenger TEXT NOT NULL, job TEXT,
+    state TEXT NOT NULL, ended_by TEXT, turn TEXT NOT NULL,
+    claimant_ms INTEGER NOT NULL, challenger_ms INTEGER NOT NULL,
+    moved_at INTEGER NOT NULL, opened_at INTEGER NOT NULL, ended_at INTEGER,
+    moves INTEGER NOT NULL, gas INTEGER NOT NULL, bond TEXT NOT NULL, slashed TEXT NOT NULL,
+    place TEXT NOT NULL, segment TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX disputes_newest ON disputes (opened_at, id);
+  CREATE INDEX disputes_claim ON disputes (claim, opened_at, id);
+  CREATE INDEX disputes_job ON disputes (job, opened_at, id);
+  CREATE INDEX disputes_claimant ON disputes (claimant, opened_at, id);
+  CREATE INDEX disputes_challenger ON disputes (challenger, opened_at, id);
+  CREATE INDEX disputes_state ON disputes (state, opened_at, id);
+  CREATE TABLE dispute_moves (
+    dispute TEXT NOT NULL, place INTEGER NOT NULL, number INTEGER, party TEXT NOT NULL, type TEXT NOT NULL,
+    words TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL, block INTEGER NOT NULL,
+    transaction_hash TEXT NOT NULL, gas INTEGER, PRIMARY KEY (dispute, place)
+  ) STRICT;
 
   CREATE TABLE offers (
     provider TEXT PRIMARY KEY, id TEXT NOT NULL, peer_id TEXT NOT NULL,

@@ -49,6 +49,15 @@ describe('first', () => {
   })
 })
 
+describe('stride and partsOf', () => {
+  test('cut a tree into few rounds, and a chain into whole segments', () => {
+    expect([0, 1, 5, 6, 8, 9, 17].map(Position.stride)).toEqual([0, 1, 5, 5, 4, 5, 5])
+    expect(Position.partsOf({ low: 3, high: 6, width: 4 })).toEqual([3, 4, 5, 6])
+    expect(Position.partsOf({ low: 0, high: 100, width: 64 })).toHaveLength(17)
+    expect(Position.partsOf({ low: 0, high: 100, width: 4 }).slice(-2)).toEqual([98, 100])
+  })
+})
+
 describe('encode and hash', () => {
   test("are what Solidity's abi.encode gives for the fields of the page", () => {
     expect(Position.fields).toEqual(Object.keys(types))

@@ -72,6 +72,22 @@ export function depth(count: number): number {
   return level
 }
 
+/** How many levels a reveal under a node of this level goes down: 16-ary, wider where it saves a whole round. */
+export function stride(level: number): number {
+  if (level <= 5) return level
+  return level % 4 === 0 ? 4 : 5
+}
+
+/** The parts into which a chain is cut: where each begins, and where the last ends. */
+export function partsOf({ low, high, width }: Pick<Position, 'low' | 'high' | 'width'>): number[] {
+  const segments = high - low
+  const parts = Math.min(width === 4 ? 64 : 16, segments)
+  return Array.from(
+    { length: parts + 1 },
+    (_, index) => low + Math.floor((index * segments) / parts),
+  )
+}
+
 /** The position as words of 32 bytes, in order: what Solidity's `abi.encode` gives for the struct. */
 export function encode(position: Position): Uint8Array {
   const bytes = new Uint8Array(fields.length * 32)

@@ -6,7 +6,7 @@ import { chainOf, sizeOf as valueSize } from '../judge/readsOf.ts'
 import { limits } from '../../protocol/dispute/Move.ts'
 import type * as Move from '../../protocol/dispute/Move.ts'
 import { MoveError } from './MoveError.ts'
-import type { Party, Position } from '../../protocol/dispute/Position.ts'
+import { partsOf, type Party, type Position } from '../../protocol/dispute/Position.ts'
 import { checkShown, proveArithmetic, proveRead, proveSlot, readJudged } from './proofs.ts'
 import { climb, depth, fold, spanUnder, stride } from './tree.ts'
 
@@ -93,22 +93,14 @@ const legal: Readonly<
   'prove-slot': ['challenger', ['slot']],
 }
 
+export { partsOf }
+
 /** How many leaves the tree has in which `node` stands. */
 export function leafCount({ steps }: Pick<ExactClaim, 'steps'>, position: Position): number {
   const { phase, batchCount, opCount, stateCount, byteLength } = position
   if (phase === 'run') return steps
   if (phase === 'trace') return batchCount + opCount
   return phase === 'after' ? stateCount : Math.ceil(byteLength / 256)
-}
-
-/** The parts into which a chain is cut: where each begins, and where the last ends. */
-export function partsOf({ low, high, width }: Pick<Position, 'low' | 'high' | 'width'>): number[] {
-  const segments = high - low
-  const parts = Math.min(width === 4 ? 64 : 16, segments)
-  return Array.from(
-    { length: parts + 1 },
-    (_, index) => low + Math.floor((index * segments) / parts),
-  )
 }
 
 function reveal(claim: ExactClaim, position: Position, { nodes }: Move.Of<'reveal'>): Outcome {

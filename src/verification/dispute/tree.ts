@@ -1,23 +1,17 @@
 import { leafHash } from '../../exact/commit/merkle.ts'
 import { hashRows, sha256 } from '../../exact/commit/sha256.ts'
-import { depth } from '../../protocol/dispute/Position.ts'
+import { depth, stride } from '../../protocol/dispute/Position.ts'
 
 /**
  * Walks the trees of `src/exact/commit/merkle.ts` from the root down, several levels at a time. Level 0 are
  * the leaf hashes; a node that has no sibling moves up unchanged.
  */
 
-export { depth }
+export { depth, stride }
 
 /** How many nodes a level has. */
 export function sizeOf(count: number, level: number): number {
   return Math.ceil(count / 2 ** level)
-}
-
-/** How many levels a reveal under a node of this level goes down. */
-export function stride(level: number): number {
-  if (level <= 5) return level
-  return level % 4 === 0 ? 4 : 5
 }
 
 /** Which nodes a reveal shows: `from` to before `to` of a level. */

@@ -1,0 +1,141 @@
+/** Makes the rows of claims, disputes and their moves out of the chain's events, all of a dispute each time one arrives. */
+import type { ChainEvent } from '../../chain/Chain.ts'
+import type * as Hex from '../../protocol/Hex.ts'
+import * as Json from '../../protocol/Json.ts'
+import { whereOf } from '../disputeGame.ts'
+import * as disputes from '../disputes.ts'
+import type { Database } from '../openDatabase.ts'
+
+/** Notes the clock that every dispute begins with. */
+export function keepClock(database: Database, clockSeconds: number): void {
+  database.run(
+    `INSERT INTO meta (name, value) VALUES ('clock-ms', ?)
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+    String(clockSeconds * 1000),
+  )
+}
+
+/** The claim and the dispute that an event is about, where it is about one. */
+export function aboutOf(
+  database: Database,
+  event: ChainEvent,
+): { claim: Hex.Hex | null; dispute: Hex.Hex | null } {
+  if (event.type === 'challenged') return { claim: event.key.claim, dispute: event.dispute }
+  const dispute = 'dispute' in event ? event.dispute : null
+  if (event.type === 'dispute-ended') return { claim: event.claim, dispute }
+  if (event.type === 'claim-released' || event.type === 'bond-burned')
+    return { claim: event.claim, dispute }
+  if (dispute === null) return { claim: null, dispute }
+  const row = database.get<{ claim: Hex.Hex }>(
+    `SELECT claim FROM chain_events WHERE dispute = ? AND type = 'challenged' LIMIT 1`,
+    dispute,
+  )
+  return { claim: row?.claim ?? null, dispute }
+}
+
+/** Makes a claim's row again. */
+export function deriveClaim(database: Database, id: Hex.Hex): void {
+  database.run(`DELETE FROM claims WHERE id = ?`, id)
+  const row = readEvents(
+    database,
+    `claim = ? AND type IN ('challenged', 'dispute-ended', 'claim-released', 'bond-burned')`,
+    id,
+  ).reduce<disputes.Claim | undefined>(disputes.claim, undefined)
+  if (!row) return
+  const { message } = row
+  database.run(
+    `INSERT INTO claims (id, claimant, job, state, reserved, burned, released, challenge_until, message)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    id,
+    message.claimant,
+    disputes.jobOf(message),
+    row.state,
+    String(row.reserved),
+    String(row.burned),
+    String(row.released),
+    message.challengeUntil * 1000,
+    Json.stringify(message),
+  )
+}
+
+/** What is told of a claim concerns all disputes about it. */
+export function disputesAbout(database: Database, claim: Hex.Hex): readonly Hex.Hex[] {
+  return database
+    .all<{ id: Hex.Hex }>(`SELECT id FROM disputes WHERE claim = ? LIMIT 100`, claim)
+    .map(({ id }) => id)
+}
+
+/** Makes a dispute's rows again. */
+export function deriveDispute(database: Database, id: Hex.Hex): void {
+  database.run(`DELETE FROM disputes WHERE id = ?`, id)
+  database.run(`DELETE FROM dispute_moves WHERE dispute = ?`, id)
+  const clock = database.get<{ value: string }>(`SELECT value FROM meta WHERE name = 'clock-ms'`)
+  const clockMs = Number(clock?.value ?? 0)
+  const row = readEvents(database, 'dispute = ?', id).reduce<disputes.Dispute | undefined>(
+    (before, event) => disputes.dispute(before, event, { clockMs }),
+    undefined,
+  )
+  if (row) writeDispute(database, id, row)
+}
+
+function writeDispute(database: Database, id: Hex.Hex, row: disputes.Dispute): void {
+  database.run(
+    `INSERT INTO disputes
+       (id, claim, claimant, challenger, job, state, ended_by, turn, claimant_ms, challenger_ms,
+        moved_at, opened_at, ended_at, moves, gas, bond, slashed, place, segment)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    id,
+    row.claim,
+    row.message.claimant,
+    row.challenger,
+    disputes.jobOf(row.message),
+    row.state,
+    row.by,
+    row.position.turn,
+    row.claimantMs,
+    row.challengerMs,
+    row.movedAt,
+    row.openedAt,
+    row.endedAt,
+    row.number,
+    row.gas,
+    String(row.bond),
+    String(row.slashed),
+    JSON.stringify(whereOf(row.position, row.message)),
+    JSON.stringify(row.segment),
+  )
+  row.moves.forEach((move, place) =>
+    database.run(
+      `INSERT INTO dispute_moves
+         (dispute, place, number, party, type, words, bytes, at, block, transaction_hash, gas)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      place,
+      move.number,
+      move.party,
+      move.type,
+      move.words,
+      move.bytes,
+      move.at,
+      move.block,
+      move.transaction,
+      move.gas,
+    ),
+  )
+}
+
+function readEvents(database: Database, condition: string, value: string): readonly ChainEvent[] {
+  return database
+    .all<{ body: string }>(
+      `SELECT body FROM chain_events WHERE ${condition} ORDER BY block, position`,
+      value,
+    )
+    .map(({ body }) => JSON.parse(body, reviveAmount) as ChainEvent)
+}
+
+/** An event lies in the table as JSON, its large integers as decimal strings. */
+export function reviveAmount(key: string, value: unknown): unknown {
+  return typeof value === 'string' && /MicroUsd$|^(nonce|block|bond|gasUsed)$/.test(key)
+    ? BigInt(value)
+    : value
+}
