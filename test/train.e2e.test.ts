@@ -1,0 +1,142 @@
+/** A run of `weft train` as its users have it: three processes over loopback, two of them killed on the way. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const home = mkdtempSync(join(tmpdir(), 'weft-train-'))
+const program = fileURLToPath(new URL('./trainCommand.ts', import.meta.url))
+const loopback = ['--listen', '/ip4/127.0.0.1/tcp/0', '--host', '127.0.0.1', '--json']
+const first = ['run', '--data', 'book.txt', '--config', 'tiny.yaml', '--out', 'first', ...loopback]
+const joiner = (out: string, data = 'book.txt') =>
+  ['join', 'first/run.json', '--data', data, '--out', out, ...loopback] as const
+const config = `
+run: { rounds: 9, steps: 4, minWorkers: 3, roundSeconds: 4, auditShare: 0.3, keptLast: 256 }
+model: { width: 16, layers: 1, heads: 2, positions: 16, vocabulary: 128 }
+schedule: { rate: 0.02, decay: none }
+rows: 4
+length: 8
+threads: 1
+`
+const running = new Set<ChildProcess>()
+
+beforeAll(() => {
+  writeFileSync(join(home, 'book.txt'), 'the cat sat on the mat; the dog ate the hat. '.repeat(60))
+  writeFileSync(join(home, 'other.txt'), 'the cat sat on the mat; the dog ate the rat. '.repeat(60))
+  writeFileSync(join(home, 'tiny.yaml'), config)
+})
+
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(home, { recursive: true, force: true })
+})
+
+describe('weft train', () => {
+  test('prints settings that it takes', async () => {
+    const printed = start(['run', '--print-config'])
+    expect((await printed.ended).code).toBe(0)
+    expect(printed.lines.join('\n')).toContain('keptFirst: 1024')
+  })
+
+  test('a joiner and the first node are killed and come back; all have the same model, and the audit passes', async () => {
+    const firstOnce = start(first)
+    await firstOnce.says('node-start')
+    const stranger = start(joiner('stranger', 'other.txt'))
+    const one = start(joiner('one'))
+    const two = start(joiner('two'))
+    const { code, said } = await stranger.ended
+    expect([code, said]).toEqual([1, expect.stringContaining('The data is another: it is as long')])
+
+    await one.says('round-end', ({ round }) => Number(round) >= 2)
+    expect(await one.kill()).toBe('SIGKILL')
+    const again = start(joiner('one'))
+    await again.says('round-end')
+
+    expect(await firstOnce.kill()).toBe('SIGKILL')
+    const firstAgain = start(first)
+    const ends = await Promise.all([firstAgain, again, two].map((each) => each.ended))
+    expect(ends.map((end) => end.code)).toEqual([0, 0, 0])
+    const outcomes = [firstAgain, again, two].map((each) => each.events('node-end')[0]!)
+    expect(outcomes.map(({ rounds }) => rounds)).toEqual([9, 9, 9])
+    expect(new Set(outcomes.map(({ replica }) => replica)).size).toBe(1)
+    expect(outcomes.every(({ outcome }) => outcome === 'ended')).toBe(true)
+
+    const noted = readFileSync(join(home, 'first/rounds.jsonl'), 'utf8').trim().split('\n')
+    const rounds = noted.map((line) => JSON.parse(line) as Record<string, number>)
+    expect(rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(rounds.at(-1)!['loss']).toBeLessThan(rounds[0]!['loss']! - 0.2)
+    expect(rounds.at(-1)!['sentBytes']).toBeGreaterThan(rounds[3]!['sentBytes']!)
+    expect(existsSync(join(home, 'first/loss.svg'))).toBe(true)
+
+    const audit = start(['audit', 'first', '--data', 'book.txt', '--rate', '1', '--json'])
+    const status = start(['status', 'two', '--json'])
+    expect((await audit.ended).code).toBe(0)
+    const finding = JSON.parse(audit.lines.at(-1)!) as Record<string, unknown>
+    expect(finding).toMatchObject({ good: true, rounds: 9, differences: [] })
+    expect(finding['replica']).toBe(outcomes[0]!['replica'])
+    expect(finding['payloads']).toBe(finding['segments'])
+    expect((await status.ended).code).toBe(0)
+    expect(JSON.parse(status.lines.at(-1)!)).toMatchObject({ phase: 'ended', round: 9 })
+  }, 120_000)
+
+  test('an audit names what differs when a payload on the disk is another', async () => {
+    const status = start(['export', 'first', 'first.gguf', '--json'])
+    expect((await status.ended).code).toBe(0)
+    expect(readFileSync(join(home, 'first.gguf')).subarray(0, 4).toString()).toBe('GGUF')
+    const refused = start(['audit', 'first', '--data', 'other.txt'])
+    expect((await refused.ended).code).toBe(1)
+  })
+})
+
+type Event = Record<string, unknown>
+
+/** Starts the program and follows what it says, a JSON object a line. */
+function start(args: readonly string[]) {
+  const env = { ...process.env, WEFT_HOME: join(home, 'machine') }
+  const child = spawn(process.execPath, [program, ...args], { cwd: home, env })
+  running.add(child)
+  const lines: string[] = []
+  const listeners = new Set<() => void>()
+  let said = ''
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.push(line)
+    for (const listen of listeners) listen()
+  })
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const ended = new Promise<{ code: number | null; signal: string | null; said: string }>(
+    (resolve) =>
+      child.once('close', (code, signal) => {
+        running.delete(child)
+        resolve({ code, signal, said: said + lines.join('\n') })
+        for (const listen of listeners) listen()
+      }),
+  )
+  const events = (name: string): readonly Event[] =>
+    lines
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Event)
+      .filter(({ event }) => event === name)
+  return {
+    lines,
+    ended,
+    events,
+    /** Resolves when it has said so, rejects when it ends without. */
+    says: (name: string, isIt: (event: Event) => boolean = () => true) =>
+      new Promise<void>((resolve, reject) => {
+        const listen = () => {
+          if (events(name).some(isIt)) resolve()
+          else if (child.exitCode !== null || child.signalCode !== null)
+            reject(new Error(`It ended without ${name}: ${said}${lines.slice(-3).join('\n')}`))
+        }
+        listeners.add(listen)
+        listen()
+      }),
+    kill: async () => {
+      child.kill('SIGKILL')
+      return (await ended).signal
+    },
+  }
+}
