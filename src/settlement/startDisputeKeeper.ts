@@ -28,6 +28,8 @@ export type DisputeKeeper = AsyncDisposable & {
   challenge(claim: Signed<ExactClaim.ExactClaim>): Promise<void>
   /** Disputes of ours that are not done, and those that are for a while. */
   ours(): Promise<readonly Ours[]>
+  /** A dispute of ours that is open; looks at the chain when it is not known yet. */
+  find(id: Hex.Hex): Promise<OurDispute | undefined>
   /** One round now, with all that it leads to. @throws {UnavailableError} when the chain cannot be reached. */
   keep(): Promise<void>
 }
@@ -312,6 +314,7 @@ export async function startDisputeKeeper(
     await chain.send({ type: 'dispute-withdraw' }, { signal })
   }
 
+  let soughtAt = 0
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = () => {
     const round = last.then(launch, launch)
@@ -335,6 +338,17 @@ export async function startDisputeKeeper(
       await journal.write([noteWanted(id, claim)])
     },
     ours: () => journal.ours(),
+    async find(id) {
+      const known = async () => (await journal.ours()).find((each) => each.id === id)
+      let ours = await known()
+      if (!ours && clock.now() - soughtAt >= seekMs) {
+        // Whoever asks for disputes that do not exist must not keep us busy.
+        soughtAt = clock.now()
+        await inTurn()
+        ours = await known()
+      }
+      return ours && (await tableOf(ours)).followed.dispute
+    },
     async keep() {
       await inTurn()
       await Promise.all(busy.values())
@@ -441,3 +455,4 @@ const stepsLimit = 100
 /** How long disputes that are done are remembered, so that they are not found again. */
 const keepBlocks = 10_000n
 const collectMs = 30_000
+const seekMs = 500

@@ -1,26 +1,15 @@
-import { join } from 'node:path'
 import { Command } from 'commander'
 import type { Backend } from '../../exact/Backend.ts'
-import * as DataRoot from '../../exact/commit/DataRoot.ts'
 import * as RunRoot from '../../exact/commit/RunRoot.ts'
 import * as StateRoot from '../../exact/commit/StateRoot.ts'
-import { batchOf } from '../../exact/data.ts'
-import type { Graph } from '../../exact/Graph.ts'
-import { generationGraph } from '../../exact/generate/generationGraph.ts'
-import { decoder } from '../../exact/models/decoder.ts'
-import * as Checkpoint from '../../exact/run/Checkpoint.ts'
 import { differences, bytesOf as bytesOfHash, hashOf, originOf } from '../../exact/run/Claim.ts'
 import { replay } from '../../exact/run/replay.ts'
 import type { Entry } from '../../exact/run/StepLog.ts'
-import { build } from '../../exact/train/Recipe.ts'
-import { bytesOf, drawParameters } from '../../exact/train/startRun.ts'
-import { byteLength } from '../../exact/Tensor.ts'
 import { parseInteger } from '../parseOptions.ts'
-import { readBytes } from '../readBytes.ts'
 import { run } from '../run.ts'
-import { noData, startName } from './claimGeneration.ts'
 import * as RunFile from './RunFile.ts'
 import * as RunFolder from './RunFolder.ts'
+import { sourceOf } from './sourceOf.ts'
 import { startBackend } from './startBackend.ts'
 
 type VerifyOptions = { data?: string; threads?: number; backend: string; json?: boolean }
@@ -68,10 +57,7 @@ async function verify(
   }
   const file = RunFile.read(folder)
   const { entries, isWhole } = RunFolder.readLog(folder)
-  const source =
-    file.kind === 'training'
-      ? await trainingOf({ backend }, file, data ?? join(folder, file.data.file))
-      : generationOf(file, folder)
+  const source = await sourceOf({ backend }, file, { folder, data })
   const { graph, start } = source
   const startRoot = StateRoot.from(graph.state, start)
   const origin = originOf(graph, { startRoot, dataRoot: source.dataRoot, seed: file.seed })
@@ -115,38 +101,6 @@ function end(
   if (finalRoot !== last) return `The final state is ${last}, not ${finalRoot} as run.json says.`
   const root = hashOf(RunRoot.from(entries.slice(0, steps).map((entry) => bytesOfHash(entry.root))))
   return root === runRoot ? undefined : `The run root is ${root}, not ${runRoot} as run.json says.`
-}
-
-type Source = {
-  readonly graph: Graph
-  readonly start: readonly Uint8Array[]
-  readonly dataRoot: Uint8Array
-  readonly batchOf?: (step: number) => readonly Uint8Array[]
-}
-
-async function trainingOf(
-  { backend }: { backend: Backend },
-  { recipe, seed }: RunFile.Training,
-  dataPath: string,
-): Promise<Source> {
-  const data = readBytes(dataPath)
-  const { model, graph } = build(recipe)
-  const weights = await drawParameters({ backend }, { ...model, seed })
-  const rest = graph.state.slice(weights.length).map((slot) => new Uint8Array(byteLength(slot)))
-  const { rows, length } = recipe
-  return {
-    graph,
-    start: [...weights, ...rest],
-    dataRoot: DataRoot.from(data).root,
-    batchOf: (step) => [bytesOf(batchOf(data, { seed, step, rows, length: length + 1 }))],
-  }
-}
-
-function generationOf(file: RunFile.Generation, folder: string): Source {
-  const graph = generationGraph(decoder(file.model))
-  const origin = RunFile.originOf(file)
-  const { state } = Checkpoint.read(readBytes(join(folder, startName)), { graph, origin })
-  return { graph, start: state, dataRoot: noData }
 }
 
 function isMilestone(step: number, steps: number): boolean {
