@@ -6,6 +6,7 @@ import { bootstrapCommand } from './bootstrap.ts'
 import { chainCommand } from './chain.ts'
 import { demoCommand } from './demo.ts'
 import { depositCommand } from './deposit.ts'
+import { disputeCommand } from './dispute.ts'
 import { doctorCommand } from './doctor.ts'
 import { exactCommand } from './exact.ts'
 import { explorerCommand } from './explorer.ts'
@@ -34,7 +35,8 @@ export function program(): Command {
   for (const create of [askCommand, gatewayCommand, keysCommand, offersCommand])
     root.addCommand(create())
   root.commandsGroup('Sell and check:')
-  for (const create of [provideCommand, validateCommand, receiptCommand]) root.addCommand(create())
+  for (const create of [provideCommand, validateCommand, receiptCommand, disputeCommand])
+    root.addCommand(create())
   root.commandsGroup('Money:')
   for (const create of [
     accountCommand,

@@ -8,6 +8,14 @@ import { httpsBulk } from '../network/https.ts'
 import type { Prices } from '../provider/index.ts'
 import { startProvider } from '../provider/startProvider.ts'
 import { startSettlement } from '../settlement/startSettlement.ts'
+import type { Chain } from '../chain/Chain.ts'
+import type * as ExactClaim from '../protocol/ExactClaim.ts'
+import type * as Hex from '../protocol/Hex.ts'
+import { proverOfAnswer } from './dispute/proverOf.ts'
+import { reportDispute } from './dispute/reportDispute.ts'
+import { startDisputes } from './dispute/startDisputes.ts'
+import { topUpCredit } from './dispute/topUpCredit.ts'
+import { UnknownRunError } from './dispute/UnknownRunError.ts'
 import { NoModelError } from './fetchModel.ts'
 import { parseBit, type Bit } from './flippedBit.ts'
 import { joinNetwork, withPartyOptions, type Party, type PartyOptions } from './joinNetwork.ts'
@@ -33,6 +41,7 @@ type ProvideOptions = PartyOptions &
     priceExactOutput: bigint
     bond: bigint
     challengeWindow: number
+    credit?: bigint
     priceInput: bigint
     priceOutput: bigint
     concurrency: number
@@ -80,6 +89,11 @@ export function provideCommand(): Command {
       parseInteger({ min: 1, max: 86_400 }),
       900,
     )
+    .option(
+      '--credit <usd>',
+      'stable money to hold ready for the bonds of exact answers (default: ten bonds, or what there is)',
+      parseUsd,
+    )
     .option('--concurrency <count>', 'jobs at once', parseInteger({ min: 1, max: 1024 }), 4)
     .option(
       '--threads <count>',
@@ -108,7 +122,7 @@ export function provideCommand(): Command {
         const party = stack.use(await joinNetwork('provider', options))
         const { identity, chain, clock, random, logger } = party
         const network = await party.network()
-        const { engine } = stack.use(await open(party, options))
+        const { engine, exactly } = stack.use(await open(party, options))
         const bulk = stack.use(
           await httpsBulk(
             { clock, logger },
@@ -138,6 +152,27 @@ export function provideCommand(): Command {
             { intervalMs: 2_000, maxAgeMs: options.claimAfter * 1000 },
           ),
         )
+        if (exactly) {
+          await holdCredit(chain, options)
+          const { domain } = party
+          const proverFor = async (claim: ExactClaim.ExactClaim, id: Hex.Hex) => {
+            const row = await provider.claim(id)
+            if (!row) throw new UnknownRunError(id)
+            return proverOfAnswer(exactly(row.request), claim)
+          }
+          const journal = party.store('disputes')
+          const ports = {
+            identity,
+            chain,
+            network,
+            clock,
+            logger,
+            domain,
+            store: journal,
+            proverFor,
+          }
+          stack.use(await startDisputes(ports, { report: reportDispute(options) }))
+        }
         const models = [...new Set(engine.models.map((model) => model.id))]
         if (options.json)
           console.log(JSON.stringify({ ready: 'provider', address: identity.address, models }))
@@ -148,6 +183,19 @@ export function provideCommand(): Command {
         await runUntilStopped(stack, options)
       }),
     )
+}
+
+/** Puts up credit for bonds: what is asked for, or what there is of ten bonds. */
+async function holdCredit(
+  chain: Chain,
+  { credit, bond }: Pick<ProvideOptions, 'credit' | 'bond'>,
+): Promise<void> {
+  if (credit !== undefined) return await topUpCredit(chain, credit)
+  const { freeMicroUsd, reservedMicroUsd } = await chain.credit(chain.account)
+  const has = freeMicroUsd + reservedMicroUsd
+  const reachable = has + (await chain.balance(chain.account))
+  const wanted = bond * 10n
+  await topUpCredit(chain, wanted < reachable ? wanted : reachable)
 }
 
 /** An option of an amount, whose default is shown as people write it. */
