@@ -21,6 +21,7 @@ import * as Verdict from '../src/protocol/Verdict.ts'
 import * as Voucher from '../src/protocol/Voucher.ts'
 import type { Clock } from '../src/runtime/Clock.ts'
 import { seededRandom } from '../src/runtime/seededRandom.ts'
+import { play } from '../src/verification/dispute/Game.ts'
 
 export type Party = { readonly identity: Identity.Identity; readonly chain: Chain }
 
@@ -53,7 +54,7 @@ export const model = {
 /** Makes the market. Every message also goes into `said`, so that it can be told again in another order. */
 export function explorerWorld(clock: Clock, { seed = 1 } = {}) {
   const random = seededRandom(seed)
-  const ledger = memoryChain({ clock }, { blockTimeMs: 0 })
+  const ledger = memoryChain({ clock, game: play }, { blockTimeMs: 0 })
   const network = memoryNetwork({ clock, random })
   const { domain } = ledger
   const said: Gossip[] = []
