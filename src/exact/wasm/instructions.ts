@@ -70,6 +70,7 @@ export const v128 = {
   load32Splat: vectorLoad(0x09),
   load64Splat: vectorLoad(0x0a),
   load32Zero: vectorLoad(0x5c),
+  load64Zero: vectorLoad(0x5d),
   store: store(0xfd, 0x0b),
   /** Stores one 32-bit lane. */
   store32: (index: number, address: Code, value: Code, offset = 0): Code => [
@@ -154,6 +155,10 @@ export const i64x2 = {
 } as const
 
 export const i16x8 = {
+  add: vector(142),
+  gtS: vector(49),
+  /** Sums of neighbours, without signs. */
+  extaddPairwiseI8x16U: vector(125),
   /** The lower eight bytes, with their signs. */
   extendLowI8x16: vector(135),
   /** Of two vectors' i32, saturated to 0 to 65535. */
@@ -164,6 +169,7 @@ export const i16x8 = {
 
 export const i8x16 = {
   splat: vector(15),
+  abs: vector(96),
   add: vector(110),
   /** Of two vectors' i16, saturated to 0 to 255. */
   narrowI16x8U: vector(102),

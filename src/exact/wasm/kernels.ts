@@ -26,12 +26,13 @@ export type KernelSpec = {
 export type Steps = { readonly stepLine: number; readonly stepK: number }
 
 /**
- * A function (k, a, b, panelBytes, c, rowBytes, isFirst, isLast, sumsAt, scaleA, scaleB) on k words:
+ * A function (k, a, b, panelBytes, c, rowBytes, isFirst, isLast, sumsAt, tightAt, scaleA, scaleB) on k words:
  * c = (isFirst ? 0 : c) + a b, and what an op stores of it when it is the last block. Sums of `i8`
- * begin with a word for each row at `sumsAt`; sums of integers are multiplied by the scales in the end.
+ * begin with a word for each row at `sumsAt`, and go two words at once where one at `tightAt` says so; sums
+ * of integers are multiplied by the scales in the end.
  */
 export function microKernel(compilation: Compilation, spec: KernelSpec): Function {
-  const parameters = Array.from({ length: 11 }, () => 'i32' as const)
+  const parameters = Array.from({ length: 12 }, () => 'i32' as const)
   return compilation.module.once(`kernel ${JSON.stringify(spec)}`, () =>
     compilation.module.define({ parameters }, (scope) => kernelBody(compilation, spec, scope)),
   )
@@ -41,8 +42,8 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
   const { kind, rows, panels } = spec
   const { vectors } = tileOf(compilation, kind)
   const { local } = scope
-  const [k, a, b, panelBytes, c, rowBytes, isFirst, isLast, sumsAt] =
-    scope.parameters as readonly Local[] as Locals9
+  const [k, a, b, panelBytes, c, rowBytes, isFirst, isLast, sumsAt, tightAt] =
+    scope.parameters as readonly Local[] as Locals10
   const sums = Array.from({ length: rows }, () =>
     Array.from({ length: panels * vectors }, () => local('v128')),
   )
@@ -58,7 +59,7 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
     return total.set(kind === 'i8' ? i32x4.add(total.get, stored) : stored)
   }
   const isTurned = spec.right !== undefined && spec.right.stepLine !== 4
-  const { start, rounds, one, atOnce } = (isTurned ? turnedRounds : straightRounds)(
+  const { start, rounds, tight, one, atOnce } = (isTurned ? turnedRounds : straightRounds)(
     compilation,
     spec,
     { a, b, panelBytes, sums, local },
@@ -71,6 +72,12 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
       i32.eqz(isFirst.get),
       eachRow((row) => row.map(addStored)),
     ),
+    tight
+      ? when(
+          i32.and(i32.load(tightAt.get), hasMany),
+          repeat([tight, advance(k, i32.const(-atOnce))], hasMany),
+        )
+      : [],
     when(hasMany, repeat([rounds, advance(k, i32.const(-atOnce))], hasMany)),
     when(k.get, one),
     when(isLast.get, finish(kind, sums, scope)),
@@ -78,7 +85,7 @@ function kernelBody(compilation: Compilation, spec: KernelSpec, scope: Scope): C
   ]
 }
 
-type Locals9 = [Local, Local, Local, Local, Local, Local, Local, Local, Local]
+type Locals10 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local]
 
 type RoundsOf = {
   readonly a: Local
@@ -122,16 +129,33 @@ function straightRounds(
       ]),
     ]),
   ]
+  const forward = [
+    advance(a, i32.const(2 * stepA)),
+    pointers.map((pointer) => advance(pointer, i32.const(2 * stepB))),
+  ]
+  const [others, second] = [columns.map(() => local('v128')), local('v128')]
+  const both = Array.from({ length: panels }, (_, panel) => [
+    columns.map((column, j) => column.set(columnAt(0, panel, j))),
+    others.map((column, j) => column.set(columnAt(1, panel, j))),
+    sums.map((row, i) => [
+      words[0]!.set(wordAt(0, i)),
+      second.set(wordAt(1, i)),
+      columns.map((column, j) => {
+        const total = row[panel * vectors + j]!
+        const products = i16x8.add(
+          i16x8.relaxedDotI8x16I7x16(words[0]!.get, column.get),
+          i16x8.relaxedDotI8x16I7x16(second.get, others[j]!.get),
+        )
+        return total.set(i32x4.add(total.get, i32x4.extaddPairwiseI16x8(products)))
+      }),
+    ]),
+  ])
   return {
     start: pointers
       .slice(1)
       .map((pointer, index) => pointer.set(i32.add(pointers[index]!.get, panelBytes.get))),
-    rounds: [
-      round(0),
-      round(1),
-      advance(a, i32.const(2 * stepA)),
-      pointers.map((pointer) => advance(pointer, i32.const(2 * stepB))),
-    ],
+    rounds: [round(0), round(1), forward],
+    tight: kind === 'i8' && compilation.kernels.dot === 'pairs' ? [both, forward] : undefined,
     one: round(0),
     atOnce: 2,
   }
@@ -141,6 +165,8 @@ type Rounds = {
   readonly start: Code
   /** So many words of k, and the way to the next. */
   readonly rounds: Code
+  /** The same where two words of the left operand are small enough to be added in sixteen bits. */
+  readonly tight?: Code | undefined
   /** One word that is left. */
   readonly one: Code
   readonly atOnce: number
@@ -193,7 +219,7 @@ function foldOf({ module, fusion, kernels }: Compilation, kind: Kind) {
 /** What an op stores of its sums; integers become f32 times the scale of the row, times that of the column. */
 function finish(kind: Kind, sums: readonly (readonly Local[])[], scope: Scope): Code {
   const { parameters, local } = scope
-  const [scaleA, scaleB] = parameters.slice(9) as [Local, Local]
+  const [scaleA, scaleB] = parameters.slice(10) as [Local, Local]
   const constants = startConstants(local)
   const { stored } = outputRules(constants)
   const ofRow = local('v128')

@@ -14,7 +14,8 @@ import {
   zero,
 } from './instructions.ts'
 import { type KernelSpec, microKernel, type Steps } from './kernels.ts'
-import { packing, rowSumsFunction } from './packing.ts'
+import { packing } from './packing.ts'
+import { rowSums } from './rowSums.ts'
 import { blockRows, blockWords, type Kind, terms, tileOf, wordsOf } from './panels.ts'
 
 export type ProductSpec = {
@@ -39,14 +40,19 @@ export type Operand = {
   readonly batch: number
 }
 
-/** Bytes a thread needs: a tile for the edges, sums of rows, and a block of the left operand. */
+/** Bytes a thread needs: a tile for the edges, what is known of rows, and a block of the left operand. */
 export function workBytes(compilation: Compilation, kind: Kind): number {
   const { rows, vectors } = tileOf(compilation, kind)
-  return tileBytes + sumsBytes + (blockRows + rows) * (blockWords + 1) * 4 + vectors * 16
+  return room.packed + (blockRows + rows) * blockWords * 4 + vectors * 16
 }
 
-const tileBytes = 4096
-const sumsBytes = blockRows * 4
+/** In a thread's room: the tile, for each row its sum, for each few rows whether they are tight, the block. */
+const room = {
+  tile: 0,
+  sums: 4096,
+  tight: 4096 + (blockRows + 8) * 4,
+  packed: 4096 + 2 * (blockRows + 8) * 4,
+} as const
 
 /**
  * A function (a, b, c, scaleA, scaleB, work, begin, end, from, to): of the rows `begin` to `end` of all
@@ -132,9 +138,6 @@ function productBody(compilation: Compilation, spec: ProductSpec, scope: Scope):
 
 type Locals10 = [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local]
 
-/** Words in front of what is packed of a few rows: the sums of `i8`. */
-const headerOf = (kind: Kind) => (kind === 'i8' ? 1 : 0)
-
 /** Where the left operand's row `i` begins, at the block of k. */
 function rowAt({ a, block, spec: { kind, left } }: At, i: Code): Code {
   return sum(
@@ -144,50 +147,51 @@ function rowAt({ a, block, spec: { kind, left } }: At, i: Code): Code {
   )
 }
 
-/** Where what is packed of rows from `i` on begins: their sums, then their words. */
-function packedAt({ work, from, length, spec: { kind } }: At, i: Code): Code {
-  const words = i32.mul(i32.sub(i, from.get), i32.add(length.get, i32.const(headerOf(kind))))
-  return sum(work.get, i32.const(tileBytes + sumsBytes), bytesOf(words))
+/** Where what is packed of rows from `i` on begins. */
+function packedAt({ work, from, length }: At, i: Code): Code {
+  const words = i32.mul(i32.sub(i, from.get), length.get)
+  return sum(work.get, i32.const(room.packed), bytesOf(words))
 }
 
-function sumsAt({ work, from }: At, i: Code): Code {
-  return sum(work.get, i32.const(tileBytes), bytesOf(i32.sub(i, from.get)))
+function knownAt({ work, from }: At, what: 'sums' | 'tight', i: Code): Code {
+  return sum(work.get, i32.const(room[what]), bytesOf(i32.sub(i, from.get)))
 }
 
-/** Packs a block of rows, or sums them where they are read as they lie. */
+/** Packs a block of rows where they are not read as they lie, and sums those of `i8`. */
 function prepareLeft(at: At): Code {
   const { compilation, spec, from, until, block, length, local } = at
   const { kind, k, left } = spec
-  const { stepLine, stepK, isPacked } = left
   const { rows } = tileOf(compilation, kind)
-  if (!isPacked)
-    return kind === 'i8'
-      ? call(
-          rowSumsFunction(compilation),
-          rowAt(at, from.get),
-          i32.const(stepLine),
-          i32.sub(until.get, from.get),
-          length.get,
-          sumsAt(at, from.get),
-        )
-      : []
   const [i, height] = [local('i32'), local('i32')]
   const termsLeft = least(
     i32.mul(length.get, i32.const(terms[kind])),
     i32.sub(i32.const(k), i32.mul(block.get, i32.const(terms[kind]))),
   )
+  const pack = call(
+    packing(compilation, kind),
+    rowAt(at, i.get),
+    i32.const(left.stepLine),
+    i32.const(left.stepK),
+    height.get,
+    termsLeft,
+    packedAt(at, i.get),
+    height.get,
+  )
+  const sums = () =>
+    call(
+      rowSums(compilation, left.isPacked ? 'panel' : 'rows'),
+      left.isPacked ? packedAt(at, i.get) : rowAt(at, i.get),
+      i32.const(left.stepLine),
+      height.get,
+      length.get,
+      knownAt(at, 'sums', i.get),
+      knownAt(at, 'tight', i.get),
+    )
+  if (!left.isPacked && kind !== 'i8') return []
   return count(i, { from: from.get, to: until.get, step: i32.const(rows) }, [
     height.set(least(i32.sub(until.get, i.get), i32.const(rows))),
-    call(
-      packing(compilation, kind, 'left'),
-      rowAt(at, i.get),
-      i32.const(stepLine),
-      i32.const(stepK),
-      height.get,
-      termsLeft,
-      packedAt(at, i.get),
-      height.get,
-    ),
+    left.isPacked ? pack : [],
+    kind === 'i8' ? sums() : [],
   ])
 }
 
@@ -312,9 +316,7 @@ function kernel(
   return call(
     microKernel(compilation, kernelSpec),
     length.get,
-    left.isPacked
-      ? i32.add(packedAt(at, i.get), i32.const(headerOf(kind) * rows * 4))
-      : rowAt(at, i.get),
+    left.isPacked ? packedAt(at, i.get) : rowAt(at, i.get),
     right.steps
       ? sum(
           b.get,
@@ -327,7 +329,8 @@ function kernel(
     i32.const(rowBytes),
     isFirst.get,
     isLast.get,
-    left.isPacked ? packedAt(at, i.get) : sumsAt(at, i.get),
+    knownAt(at, 'sums', i.get),
+    knownAt(at, 'tight', i.get),
     i32.add(scaleA.get, bytesOf(i.get)),
     i32.add(scaleB.get, i32.mul(panel.get, i32.const(width * 4))),
   )

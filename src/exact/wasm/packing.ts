@@ -11,7 +11,6 @@ import {
   choose,
   count,
   i32,
-  i32x4,
   i64,
   i16x8,
   i8x16,
@@ -23,29 +22,22 @@ import {
   when,
   zero,
 } from './instructions.ts'
+import { offset } from './rowSums.ts'
 import { turn } from './turn.ts'
 import { blockWords, type Kind, terms as termsOf, tileOf } from './panels.ts'
-
-/**
- * The relaxed dot product wants its second operand from 0 to 127: the right operand's integers, from -64
- * to 63, are stored 64 higher, and sums begin with -64 times the sum of the left operand's row.
- */
-const offset = 64
 
 /** Whether an integer of the right operand is out of that range, and the other kernel has to be used. */
 const outside = 0x8080_8080
 
 /** A function (source, stepLine, stepK, lines, terms, to, width) that packs one panel. */
-export function packing(compilation: Compilation, kind: Kind, side: 'left' | 'right'): Function {
+export function packing(compilation: Compilation, kind: Kind): Function {
   const parameters = Array.from({ length: 7 }, () => 'i32' as const)
   const { module } = compilation
-  return module.once(`pack ${kind} ${side}`, () =>
+  return module.once(`pack ${kind}`, () =>
     module.define({ parameters }, (scope) => {
       const at = named(scope)
       if (kind === 'f32') return [floats(at), padding(at, 1)]
-      const words = integers(compilation, kind, at)
-      if (kind === 'i16' || side === 'right') return [words, padding(at, termsOf[kind])]
-      return [advance(at.to, bytesOf(at.width.get)), words, panelSums(compilation, at)]
+      return [integers(compilation, kind, at), padding(at, termsOf[kind])]
     }),
   )
 }
@@ -182,7 +174,7 @@ function integers(compilation: Compilation, kind: 'i16' | 'i8', panel: Panel): C
   const [target, left, first] = [local('i32'), local('i32'), local('i32')]
   const slow = call(wordFunction(compilation, kind), from.get, stepK.get, left.get)
   const turnedWords = call(
-    packing(compilation, 'f32', 'left'),
+    packing(compilation, 'f32'),
     ...[source, stepLine].map(({ get }) => get),
     i32.const(4),
     ...[lines, whole, to, width].map(({ get }) => get),
@@ -298,87 +290,6 @@ function wordFunction({ module }: Compilation, kind: 'i16' | 'i8'): Function {
   )
 }
 
-/** Adds the sum of each word's four i8 to a total. */
-function addBytes({ kernels }: Compilation, total: Code, words: Code): Code {
-  const ones = v128.splat(0x0101_0101)
-  return kernels.dot === 'quads'
-    ? i32x4.relaxedDotI8x16I7x16Add(words, ones, total)
-    : i32x4.add(total, i32x4.extaddPairwiseI16x8(i16x8.relaxedDotI8x16I7x16(words, ones)))
-}
-
-/** In front of the panel, whose words begin at `to`: -64 times the sum of each line, four lines at once. */
-function panelSums(compilation: Compilation, { lines, terms, to, width, local }: Panel): Code {
-  const [line, at, left, total] = [local('i32'), local('i32'), local('i32'), local('v128')]
-  const header = i32.sub(i32.add(to.get, bytesOf(line.get)), bytesOf(width.get))
-  const lane = (index: number) => v128.store32(index, header, total.get, index * 4)
-  return count(line, { from: zero, to: lines.get, step: i32.const(4) }, [
-    at.set(i32.add(to.get, bytesOf(line.get))),
-    total.set(v128.splat(0)),
-    left.set(i32.divU(i32.add(terms.get, i32.const(3)), i32.const(4))),
-    repeat(
-      [
-        total.set(addBytes(compilation, total.get, v128.load(at.get))),
-        advance(at, bytesOf(width.get)),
-      ],
-      left.tee(i32.sub(left.get, one)),
-    ),
-    total.set(i32x4.mul(total.get, i32x4.splat(i32.const(-offset)))),
-    [0, 1, 2, 3].map((index) =>
-      when(i32.gtU(i32.sub(lines.get, line.get), i32.const(index)), lane(index)),
-    ),
-  ])
-}
-
-/** A function (source, stepLine, rows, words, to): -64 times the sum of each row's i8, whose words lie side by side. */
-export function rowSumsFunction(compilation: Compilation): Function {
-  const parameters = Array.from({ length: 5 }, () => 'i32' as const)
-  return compilation.module.once('row sums', () =>
-    compilation.module.define({ parameters }, ({ parameters: given, local }) => {
-      const [source, stepLine, rows, words, to] = given as readonly Local[] as Locals5
-      const [row, at, left, total] = [local('i32'), local('i32'), local('i32'), local('v128')]
-      const add = (loaded: Code) => total.set(addBytes(compilation, total.get, loaded))
-      const hasFour = i32.geU(left.get, i32.const(4))
-      const folded = [2, 1].map((half) =>
-        total.set(
-          i32x4.add(
-            total.get,
-            v128.shuffle(
-              total.get,
-              total.get,
-              Array.from({ length: 16 }, (_, byte) => (byte + half * 4) % 16),
-            ),
-          ),
-        ),
-      )
-      return count(row, { from: zero, to: rows.get, step: one }, [
-        at.set(source.get),
-        left.set(words.get),
-        total.set(v128.splat(0)),
-        when(
-          hasFour,
-          repeat(
-            [add(v128.load(at.get)), advance(at, i32.const(16)), advance(left, i32.const(-4))],
-            hasFour,
-          ),
-        ),
-        when(
-          left.get,
-          repeat(
-            [add(v128.load32Zero(at.get)), advance(at, i32.const(4))],
-            left.tee(i32.sub(left.get, one)),
-          ),
-        ),
-        folded,
-        i32.store(
-          i32.add(to.get, bytesOf(row.get)),
-          i32.mul(i32x4.extract(total.get, 0), i32.const(-offset)),
-        ),
-        advance(source, stepLine.get),
-      ])
-    }),
-  )
-}
-
 /**
  * A function (source, stepLine, stepK, n, k, batchBytes, to, flagAt, begin, end) that packs panels of
  * the right operand, those of all batches in one row: [batch][block of k][panel]. It puts a 1 at
@@ -425,7 +336,7 @@ function panelsBody(compilation: Compilation, kind: Kind, { parameters, local }:
           ),
         ),
         call(
-          packing(compilation, kind, 'right'),
+          packing(compilation, kind),
           i32.add(from.get, i32.mul(blockTerms, stepK.get)),
           stepLine.get,
           stepK.get,
