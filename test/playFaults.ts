@@ -49,6 +49,7 @@ export type Scenario = (typeof scenarios)[number]
 export async function* playFaults({
   first = 0,
   count,
+  play = playOut,
 }: playFaults.Options): AsyncGenerator<Report> {
   const runs = [
     await decoderTraining({ length: 3 }),
@@ -62,12 +63,18 @@ export async function* playFaults({
     const scenario = scenarios[number % scenarios.length]!
     const kind = dice.below(runs.length)
     const at = /order|data/.test(scenario) && runs[kind]!.graph.batch.length === 0 ? 0 : kind
-    yield await playFault({ number, scenario, dice, run: runs[at]!, honest: honest[at]! })
+    const setting = { number, scenario, dice, run: runs[at]!, honest: honest[at]!, play }
+    yield await playFault(setting)
   }
 }
 
 export declare namespace playFaults {
-  type Options = { first?: number; count: number }
+  type Options = {
+    first?: number
+    count: number
+    /** Where it is played. @default the game alone */
+    play?: typeof playOut
+  }
 }
 
 type Setting = {
@@ -76,6 +83,7 @@ type Setting = {
   readonly dice: Dice
   readonly run: TinyRun
   readonly honest: Claimed
+  readonly play: typeof playOut
 }
 
 async function playFault(setting: Setting): Promise<Report> {
@@ -164,9 +172,9 @@ type Trial = {
 
 /** A false claim, which must fall. */
 async function convict(setting: Setting, trial: Trial): Promise<Report> {
-  const { number, scenario } = setting
+  const { number, scenario, play } = setting
   const { claim, claimant, challenger, injected, reason } = trial
-  const played = await playOut(claim, { claimant, challenger })
+  const played = await play(claim, { claimant, challenger })
   const problems = played.winner === 'challenger' ? [] : [`the ${played.winner} wins`]
   if (reason && played.reason !== reason) problems.push(`${played.reason}, not ${reason}`)
   if (injected && scenario in kinds) problems.push(...misplaced(injected, played))
@@ -175,9 +183,12 @@ async function convict(setting: Setting, trial: Trial): Promise<Report> {
 }
 
 /** A true claim, which must stand. */
-async function against({ number, scenario, honest }: Setting, challenger: Player): Promise<Report> {
+async function against(
+  { number, scenario, honest, play }: Setting,
+  challenger: Player,
+): Promise<Report> {
   const { claim, prover } = honest
-  const played = await playOut(claim, { claimant: honestClaimant(prover), challenger })
+  const played = await play(claim, { claimant: honestClaimant(prover), challenger })
   const problems = played.winner === 'claimant' ? [] : [`the ${played.winner} wins`]
   return { number, scenario, fault: scenario, guilty: 'challenger', played, problems, claim }
 }
