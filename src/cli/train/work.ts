@@ -121,7 +121,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     peers: node.network.addresses(),
     done: file.rounds,
   })
-  for (const replica of told) await note(replica)
+  // The newest once more: a crash may have come between a state and the note of it.
+  for (const replica of [...told, node.worker.replica()]) await note(replica)
   const outcome = await untilOver(node, { identity, clock })
   if (outcome === 'stopped') await node.leave()
   const replica = node.worker.replica()
@@ -166,7 +167,7 @@ export function takeFolder(folder: string): Disposable {
 /** The newest model in a folder, for `weft exact generate` and for export. */
 export const modelName = 'model.safetensors'
 
-const lingerMs = 6_000
+const lingerMs = 3_000
 /** How long the last state may be asked for. */
 const lastStateMs = 60_000
 

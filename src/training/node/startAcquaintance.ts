@@ -66,6 +66,53 @@ export declare namespace startAcquaintance {
   }
 }
 
+/**
+ * Waits until one of some peers answers, or `patienceMs` is over: what is said before anybody listens has to be
+ * said again.
+ *
+ * @param options.addresses multiaddrs with peer ids.
+ */
+export async function meetAny(
+  { network, clock }: Pick<startAcquaintance.Ports, 'network' | 'clock'>,
+  { run, addresses, patienceMs = 6_000 }: meetAny.Options,
+): Promise<boolean> {
+  const peers = new Set(addresses.flatMap((each) => /\/p2p\/([^/]+)$/.exec(each)?.[1] ?? []))
+  const done = new AbortController()
+  const { signal } = done
+  const body = Json.toBytes({ run, from: 2 ** 31 })
+  for (const address of addresses) {
+    const [, peer] = /\/p2p\/([^/]+)$/.exec(address) ?? []
+    if (peer) network.learn(peer, [address])
+  }
+  const asked = [...peers]
+    .filter((peer) => peer !== network.self)
+    .slice(0, addressLimit)
+    .map((peer) => ask(network, peer, protocol, body, { signal, idleTimeoutMs: patienceMs }))
+  const met = Promise.any(asked).then(
+    () => true,
+    () => false,
+  )
+  const waited = clock.sleep(patienceMs, { signal }).then(
+    () => false,
+    () => false,
+  )
+  try {
+    return await Promise.race([met, waited])
+  } finally {
+    done.abort(new DOMException('Somebody answered.', 'AbortError'))
+    await Promise.allSettled(asked)
+  }
+}
+
+export declare namespace meetAny {
+  type Options = {
+    run: Hex.Hex
+    addresses: readonly string[]
+    /** @default 6_000 */
+    patienceMs?: number | undefined
+  }
+}
+
 const addressLimit = 16
 const peerLimit = 1024
 /** How often a peer is called; libp2p keeps the connection meanwhile. */
