@@ -29,6 +29,15 @@ export type TrainingWorld = AsyncDisposable & {
   kill(number: number): void
   /** Starts a node again, or for the first time. */
   start(number: number): Promise<void>
+  /** What it takes to audit the run: the first node's log and contents, and an engine. */
+  audit(): {
+    readonly log: Log
+    readonly run: Run
+    readonly contents: (hash: Hex.Hex) => Promise<Uint8Array | undefined>
+    readonly layout: Layout
+    readonly start: readonly Uint8Array[]
+    readonly data: Uint8Array
+  }
 }
 
 export type WorldNode = {
@@ -137,6 +146,14 @@ export async function trainingWorld({
       void sync[Symbol.asyncDispose]()
     },
     start: begin,
+    audit: () => ({
+      log: alive.get(0)!.log,
+      run: seats[0]!.run,
+      contents: (hash) => Promise.resolve(seats[0]!.shelf.get(hash)),
+      layout,
+      start,
+      data,
+    }),
     async [Symbol.asyncDispose]() {
       const ended = [...alive.values()].flatMap(({ sync, worker }) => [
         worker[Symbol.asyncDispose](),
