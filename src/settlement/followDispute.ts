@@ -33,15 +33,26 @@ export async function followDispute(
   async function next(at: Seat, event: ChainEvent): Promise<Seat> {
     if (event.type === 'challenged') return { position: Position.first(event.claim), shown: [] }
     if (event.type === 'dispute-adopted') {
-      const read = await offChain?.read(dispute)
-      // Off the chain the claimant makes every other move, and the first.
-      const shown = read?.shown.slice(0, Math.ceil(event.ply.number / 2)) ?? at.shown
-      return { position: event.position, shown }
+      const { position, ply } = event
+      return { position, shown: await shownAt(position, ply.number, at) }
     }
     if (event.type !== 'dispute-moved') return at
     const followed = (await playerOf(dispute)).follow(at, event.told)
     if (Position.hash(followed.position) !== event.position) throw new LostTrackError(dispute.id)
     return followed
+  }
+
+  /** What the claimant had shown where both went on: a challenger noted it, a claimant shows the same again. */
+  async function shownAt(position: Position.Position, number: number, at: Seat) {
+    const { turn, phase } = position
+    if (dispute.role === 'claimant') {
+      if (turn === 'claimant' || phase === 'slot') return []
+      const player = await playerOf(dispute)
+      return [await player.move({ position: { ...position, turn: 'claimant' }, shown: [] })]
+    }
+    const read = await offChain?.read(dispute)
+    // Off the chain the claimant makes every other move, and the first.
+    return read?.shown.slice(0, Math.ceil(number / 2)) ?? at.shown
   }
 }
 

@@ -24,7 +24,13 @@ import { openProvers } from './openProvers.ts'
  */
 export async function startDisputes(
   ports: startDisputes.Ports,
-  { report, quietSeconds, attempts }: startDisputes.Options = {},
+  {
+    report,
+    quietSeconds,
+    attempts,
+    intervalMs,
+    offerTimeoutMs = 20_000,
+  }: startDisputes.Options = {},
 ): Promise<DisputeKeeper> {
   const { identity, chain, network, clock, logger, store, domain, proverFor } = ports
   await using stack = new AsyncDisposableStack()
@@ -57,7 +63,7 @@ export async function startDisputes(
 
   /** Where a claimant can be asked: providers say so every few seconds. */
   async function peerOf(claimant: Hex.Address, signal: AbortSignal): Promise<string> {
-    for (let waitedMs = 0; waitedMs < offerMs; waitedMs += 250) {
+    for (let waitedMs = 0; waitedMs < offerTimeoutMs; waitedMs += 250) {
       const peer = directory.peerOf(claimant)
       if (peer !== undefined) return peer
       await clock.sleep(250, { signal })
@@ -79,7 +85,7 @@ export async function startDisputes(
           return { ...player, [Symbol.asyncDispose]: () => Promise.resolve() }
         },
       },
-      { quietSeconds },
+      { quietSeconds, intervalMs },
     ),
   )
   const desk = stack.use(
@@ -129,10 +135,12 @@ export declare namespace startDisputes {
     quietSeconds?: number | undefined
     /** How often a move is sent off the chain before the claimant counts as stalling. @default 3 */
     attempts?: number | undefined
+    /** How often the chain is looked at. @default 2_000 */
+    intervalMs?: number | undefined
+    /** How long to wait for a claimant's offer, which says where it can be asked. @default 20_000 */
+    offerTimeoutMs?: number | undefined
   }
 }
-
-const offerMs = 20_000
 
 /** What both have signed, as the chain takes it. */
 function adoptable(newest: Table.Adoptable | undefined): Adoptable | undefined {
