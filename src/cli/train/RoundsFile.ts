@@ -1,7 +1,8 @@
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { onDisk } from '../exact/DiskError.ts'
+import { writeAtomically } from '../exact/writeAtomically.ts'
 
 /** What a node noted after a round. */
 export type Round = z.output<typeof schema>
@@ -27,6 +28,7 @@ const schema = z.object({
 /** `rounds.jsonl`: a line for each round that the node came to. */
 export type RoundsFile = {
   readonly rounds: readonly Round[]
+  /** Notes a round; what stands there of it and of later ones is of a branch of the log that was given up. */
   append(round: Round): void
 }
 
@@ -34,14 +36,18 @@ export type RoundsFile = {
 export function open(folder: string): RoundsFile {
   const path = join(folder, name)
   const rounds = [...read(folder)]
-  if (existsSync(path))
-    onDisk(folder, `${name} cannot be written`, () =>
-      writeFileSync(path, rounds.map(lineOf).join('')),
-    )
+  const save = (body: () => void) => onDisk(folder, `${name} cannot be written`, body)
+  const rewrite = () => save(() => writeAtomically(path, rounds.map(lineOf).join('')))
+  if (existsSync(path)) rewrite()
   return {
     rounds,
     append(round) {
-      onDisk(folder, `${name} cannot be written`, () => appendFileSync(path, lineOf(round)))
+      const at = rounds.findIndex((each) => each.round >= round.round)
+      if (at >= 0) {
+        rounds.splice(at)
+        rewrite()
+      }
+      save(() => appendFileSync(path, lineOf(round)))
       rounds.push(round)
     },
   }

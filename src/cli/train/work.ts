@@ -5,10 +5,11 @@ import { count } from '../../exact/Tensor.ts'
 import * as Safetensors from '../../exact/weights/Safetensors.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
+import type { Clock } from '../../runtime/Clock.ts'
 import { fileLock } from '../../runtime/fileLock.ts'
 import { pinoLogger } from '../../runtime/pinoLogger.ts'
 import { systemClock } from '../../runtime/systemClock.ts'
-import { hashOf, type Replica } from '../../training/Replica.ts'
+import { hashOf, type Layout, type Replica } from '../../training/Replica.ts'
 import { neededContents } from '../../training/node/neededContents.ts'
 import { startEvaluator } from '../../training/startEvaluator.ts'
 import { onDisk } from '../exact/DiskError.ts'
@@ -58,7 +59,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     if (!node) return void told.push(replica)
     const { rounds } = replica
     await prune(node)
-    if (rounds <= (file.rounds.at(-1)?.round ?? -1)) return
+    const name = hashOf(layout, replica)
+    if (file.rounds.some((each) => each.round === rounds && each.replica === name)) return
     const closed = node.log
       .decisions()
       .findLast((each) => each.kind === 'round-close' && each.round === rounds - 1)
@@ -72,7 +74,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
       steps: accepted.reduce((sum, { weight }) => sum + weight, 0),
       sentBytes: before.sentBytes + sentBytes,
       receivedBytes: before.receivedBytes + receivedBytes,
-      replica: hashOf(layout, replica),
+      replica: name,
       at: clock.now(),
     }
     file.append(round)
@@ -81,12 +83,12 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   }
 
   /** Removes what was not needed after this round and not after the one before. */
-  async function prune({ log, contents, store }: TrainingNode): Promise<void> {
+  async function prune({ log, contents, worker }: TrainingNode): Promise<void> {
     const { payloadRounds } = plan
     const options = { own: identity.address, payloadRounds }
     const needed = neededContents(log.state(), log.from(0, Infinity), options)
-    const saved = (await store.get(`trainingWorker/${log.run}`, 'replica')) ?? ''
-    const spare = contents.held().filter((hash) => !needed.has(hash) && !saved.includes(hash))
+    const states = new Set(worker.kept())
+    const spare = contents.held().filter((hash) => !needed.has(hash) && !states.has(hash))
     for (const hash of spare) if (marked.has(hash)) await contents.remove(hash)
     marked = new Set(spare)
   }
@@ -123,7 +125,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   })
   // The newest once more: a crash may have come between a state and the note of it.
   for (const replica of [...told, node.worker.replica()]) await note(replica)
-  const outcome = await untilOver(node, { identity, clock })
+  const outcome = await untilOver(node, { identity, clock, layout })
   if (outcome === 'stopped') await node.leave()
   const replica = node.worker.replica()
   const files = [writeModel(plan, replica), ...(isFirst ? [writeChart(plan, file.rounds)] : [])]
@@ -173,7 +175,7 @@ const lastStateMs = 60_000
 
 async function untilOver(
   { log, worker }: TrainingNode,
-  { identity, clock }: { identity: Identity; clock: ReturnType<typeof systemClock> },
+  { identity, clock, layout }: { identity: Identity; clock: Clock; layout: Layout },
 ): Promise<Outcome['outcome']> {
   const stop = new AbortController()
   const onSignal = () => stop.abort()
@@ -186,7 +188,9 @@ async function untilOver(
       if (number !== undefined && workers[number]!.standing === 'convicted') return 'convicted'
       if (phase === 'ended') {
         endedAt ??= clock.now()
-        if (worker.replica().rounds === round.number) return 'ended'
+        const replica = worker.replica()
+        const isLast = !round.parent || round.parent === hashOf(layout, replica)
+        if (replica.rounds === round.number && isLast) return 'ended'
         if (clock.now() - endedAt > lastStateMs) return 'left-behind'
       }
       await clock.sleep(200, { signal: stop.signal }).catch(() => {})

@@ -3,8 +3,8 @@ import { define, type MessageOf } from '../SignedMessage.ts'
 /** What an auditor found when it ran a segment again. */
 export type Audit = MessageOf<typeof types, 'Audit'>
 
-/** `unavailable`: the worker did not hand out what is needed. */
-export const outcomes = ['valid', 'invalid', 'unavailable'] as const
+/** `unavailable`: the worker did not hand out what is needed; `declined`: the auditor has not what is needed. */
+export const outcomes = ['valid', 'invalid', 'unavailable', 'declined'] as const
 export type Outcome = (typeof outcomes)[number]
 
 /** EIP-712 types. */

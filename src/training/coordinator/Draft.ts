@@ -1,4 +1,5 @@
 import type * as Hex from '../../protocol/Hex.ts'
+import type { Outcome } from '../../protocol/training/Audit.ts'
 import type {
   Arrived,
   ClosedRound,
@@ -41,7 +42,7 @@ export type DraftClosedRound = Omit<ClosedRound, 'contributions'> & {
 }
 
 export type DraftContribution = Omit<Contribution, 'audits'> & {
-  readonly audits: Map<number, 'assigned' | 'valid' | 'invalid' | 'unavailable'>
+  readonly audits: Map<number, 'assigned' | Outcome>
 }
 
 /** A copy to change. */

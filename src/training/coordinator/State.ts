@@ -1,4 +1,5 @@
 import type * as Hex from '../../protocol/Hex.ts'
+import type { Outcome } from '../../protocol/training/Audit.ts'
 import type * as Commitment from '../../protocol/training/Commitment.ts'
 import type * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
 
@@ -72,7 +73,7 @@ export type Contribution = {
   /** Inner steps that count. */
   readonly weight: number
   /** Who was drawn to run it again, and what each found. */
-  readonly audits: ReadonlyMap<number, 'assigned' | 'valid' | 'invalid' | 'unavailable'>
+  readonly audits: ReadonlyMap<number, 'assigned' | Outcome>
 }
 
 /** Times and shares that are the same in every run unless the order says otherwise. */

@@ -42,10 +42,11 @@ export function settle(draft: Draft, seed: Hex.Hex): void {
       const against = found.filter((each) => each === 'invalid' || each === 'unavailable').length
       const wrong = found.filter((each) => each === 'invalid').length
       const waiting = found.includes('assigned')
+      const isUnseen = found.length > 0 && found.every((each) => each === 'declined')
       if (draft.workers[worker]!.standing === 'convicted')
         reject(draft, closed, worker, 'convicted')
       else if (wrong >= 2) convict(draft, closed, worker)
-      else if (against > 0 && found.length < 3 && !overdue) {
+      else if ((against > 0 || isUnseen) && found.length < 3 && !overdue) {
         const before = found.length
         const options = { worker, contribution, seed }
         while (contribution.audits.size < 3 && contribution.audits.size - before < 2) {

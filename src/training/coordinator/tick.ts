@@ -189,7 +189,8 @@ function endReason({ round, order, now, paidMicroUsd, open }: Draft): string | u
 function endCoolDown(draft: Draft): void {
   const { open, policy, now, since, round } = draft
   const late = now - since >= policy.coolDownMs
-  // Who goes on working on the last state may still need payloads from the others.
+  // Who has another last state learns of it here; no round follows that would tell.
+  draft.round.parent ??= majority(draft)
   const all = activeIn(draft).every(({ number }) => round.reports.has(number))
   const isSettled = open.length === 0 && (all || now - since >= policy.witnessMs)
   if (!isSettled && !late) return

@@ -28,12 +28,15 @@ import { auditSegment } from './auditSegment.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
 import { hashesOf, makePayload } from './makePayload.ts'
-import { fromBytes, toBytes } from './replicaBytes.ts'
+import { basisOf, openReplicas } from './openReplicas.ts'
+import { fromBytes } from './replicaBytes.ts'
 
 /** A worker of a training run. */
 export type Worker = AsyncDisposable & {
   /** The state that it has. */
   replica(): Replica
+  /** Contents that it keeps states in. */
+  kept(): readonly Hex.Hex[]
   /** Loss of its last inner step; undefined before the first. */
   loss(): number | undefined
 }
@@ -58,9 +61,7 @@ export async function startWorker(
   const length = lengthOf(layout)
   const controller = new AbortController()
   const { signal } = controller
-  let replica: Replica = (await saved()) ?? { rounds: 0, parameters: ports.start }
-  /** States that audits may ask for: the ones that recent rounds began from. */
-  const recent = new Map<number, Replica>([[replica.rounds, replica]])
+  const replicas = await openReplicas(ports, { layout, start: ports.start, table })
   const held = new Map<Hex.Hex, SparseUpdate>()
   let made: Commitment.Commitment | undefined
   let loss: number | undefined
@@ -74,26 +75,15 @@ export async function startWorker(
   const me = (state: State): Member | undefined =>
     state.workers.find(({ address }) => address === identity.address)
 
-  async function saved(): Promise<Replica | undefined> {
-    const text = await store.get(table, 'replica')
-    if (text === undefined) return undefined
-    const { rounds, content } = Json.parse(checkpoint, JSON.parse(text), { what: 'saved state' })
-    const bytes = await contents.get(content, [], { maxBytes: Infinity })
-    return { rounds, parameters: fromBytes(layout, bytes) }
+  async function save(next: Replica): Promise<void> {
+    await replicas.save(next, basisAt(next.rounds) ?? '')
+    await onReplica?.(next)
   }
 
-  async function save(next: Replica): Promise<void> {
-    const content = await contents.put(toBytes(next.parameters))
-    const before = await store.get(table, 'replica')
-    const value = Json.stringify({ rounds: next.rounds, content })
-    await store.write([{ table, key: 'replica', value }])
-    replica = next
-    recent.set(next.rounds, next)
-    await onReplica?.(next)
-    for (const rounds of recent.keys()) if (rounds < next.rounds - keptRounds) recent.delete(rounds)
-    if (before === undefined) return
-    const old = Json.parse(checkpoint, JSON.parse(before), { what: 'saved state' })
-    if (old.content !== content) await contents.remove(old.content)
+  /** What the log says a state of so many rounds comes from. */
+  function basisAt(rounds: number): string | undefined {
+    const close = closesOf(log.decisions()).findLast(({ round }) => round === rounds - 1)
+    return close && basisOf(close)
   }
 
   /** Says something again from time to time until it is in the log. */
@@ -161,7 +151,7 @@ export async function startWorker(
       run: log.run,
       worker: identity.address,
       rounds,
-      replica: hashOf(layout, replica),
+      replica: hashOf(layout, replicas.newest()),
     }
     return say(`applied ${rounds}`, () => ({
       kind: 'applied',
@@ -172,14 +162,16 @@ export async function startWorker(
   /** Applies closed rounds; false while the state is behind the log. */
   async function keepUp(state: State): Promise<boolean> {
     const { number, parent } = state.round
-    if (replica.rounds === number && (!parent || parent === hashOf(layout, replica))) return true
-    const closes = log.decisions().filter((each) => each.kind === 'round-close')
-    while (replica.rounds < number) {
-      const close = closes.findLast(({ round }) => round === replica.rounds)
+    if (!(await replicas.goBack(basisAt))) return fetchState(state)
+    const closes = closesOf(log.decisions())
+    while (replicas.newest().rounds < number) {
+      const { rounds } = replicas.newest()
+      const close = closes.findLast(({ round }) => round === rounds)
       const next = close && (await applied(state, close))
       if (!next) return fetchState(state)
       await save(next)
     }
+    const replica = replicas.newest()
     if (replica.rounds > number || (parent && parent !== hashOf(layout, replica)))
       return fetchState(state)
     return true
@@ -187,6 +179,7 @@ export async function startWorker(
 
   /** The state after a closed round; undefined when a payload cannot be had. */
   async function applied(state: State, close: Close): Promise<Replica | undefined> {
+    const replica = replicas.newest()
     const counted: { update: SparseUpdate; weight: number }[] = []
     for (const { payload, weight, worker } of close.accepted) {
       const bytes = await fetchPayload(state, payload, worker).catch(() => undefined)
@@ -295,7 +288,7 @@ export async function startWorker(
   }
 
   async function produce(round: number, parent: Hex.Hex, own: Member): Promise<void> {
-    const from = replica
+    const from = replicas.newest()
     const end = await segment(from, own.number)
     const before = own.error === Hex.zero ? undefined : await ownError(own.error)
     const built = makePayload({
@@ -356,10 +349,11 @@ export async function startWorker(
 
   async function audit(state: State, { worker, commitment, key }: Duty): Promise<void> {
     const { number, source } = state.workers[worker]!
-    const from = recent.get(commitment.round)
-    const found = from
-      ? await examine(commitment, { from, number, source })
-      : ({ outcome: 'unavailable', reason: 'Segment.StateGone' } as const)
+    const from = replicas.at(commitment.round)
+    const found =
+      from && hashOf(layout, from) === commitment.parent
+        ? await examine(commitment, { from, number, source })
+        : ({ outcome: 'declined', reason: 'Segment.StateGone' } as const)
     audited.add(key)
     const message = {
       run: log.run,
@@ -403,16 +397,10 @@ export async function startWorker(
   }
 
   async function* serve(): AsyncGenerator<Uint8Array> {
-    const text = await store.get(table, 'replica')
-    const { rounds } = replica
-    const content = text
-      ? Json.parse(checkpoint, JSON.parse(text), { what: 'saved state' }).content
-      : ''
-    yield Json.toBytes({ rounds, content })
+    yield Json.toBytes({ rounds: replicas.newest().rounds, content: replicas.content() })
   }
 
   await using stack = new AsyncDisposableStack()
-  if ((await store.get(table, 'replica')) === undefined) await save(replica)
   stack.use(network.handle(checkpointProtocol, serve))
   const onError = (error: unknown) =>
     logger.warn({ run: log.run, code: codeOf(error), reason: messageOf(error) }, 'Again later.')
@@ -424,7 +412,8 @@ export async function startWorker(
   stack.defer(() => controller.abort(new DOMException('The worker stops.', 'AbortError')))
   const owned = stack.move()
   return {
-    replica: () => replica,
+    replica: () => replicas.newest(),
+    kept: () => replicas.contents(),
     loss: () => loss,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -458,7 +447,7 @@ export declare namespace startWorker {
     /** How often it looks what is to do. @default 200 */
     intervalMs?: number | undefined
     onStep?: runSegment.Options['onStep']
-    /** Told of each state that the worker comes to, the first one too, before it goes on. */
+    /** Told of each state that the worker comes to, before it goes on. */
     onReplica?: ((replica: Replica) => void | Promise<void>) | undefined
   }
 }
@@ -471,9 +460,12 @@ type Duty = {
 }
 
 const repeatMs = 3_000
-/** Rounds back whose beginnings are kept for audits. */
-const keptRounds = 4
 const heldLimit = 1024
+
+function closesOf(decisions: readonly Decision[]): readonly Close[] {
+  return decisions.filter((each) => each.kind === 'round-close')
+}
+
 const checkpoint = z.strictObject({
   rounds: z.int().check(z.minimum(0)),
   content: z.custom<Hex.Hex>(
