@@ -24,16 +24,17 @@ export type TinyRun = {
 const data = Uint8Array.from(tokensOf('the cat sat on the mat; '.repeat(20)))
 const seed = [1, 2] as const
 
-/** A decoder of one layer, width 8, on two rows of `length` tokens. */
+/** A decoder of one layer, width 8, on rows of `length` tokens, 8 at most. */
 export async function decoderTraining({
   profile = 'f32',
+  rows = 2,
   length = 4,
   worker = 0,
   steps = 4,
 }: Training = {}): Promise<TinyRun> {
   const model = decoder({ ...small, profiles: allIn(profile) })
   const graph = decoderTrainingGraph(model, {
-    rows: 2,
+    rows,
     length,
     optimiser: { kind: 'adamw' },
     schedule: { rate: 0.02, warmupSteps: 5, decay: { steps: 30, floor: 0.1 } },
@@ -42,7 +43,7 @@ export async function decoderTraining({
   const { parameters } = model
   await using run = await startRun({ backend: reference }, { graph, parameters, seed })
   const batchFrom = (from: Uint8Array) => (step: number) => [
-    bytesOf(batchOf(from, { seed, step, worker, rows: 2, length: length + 1 })),
+    bytesOf(batchOf(from, { seed, step, worker, rows, length: length + 1 })),
   ]
   const batch = batchFrom(data)
   return { graph, start: run.state(), data, seed, worker, steps, batch, batchOf: batchFrom }
@@ -52,6 +53,7 @@ const none = () => []
 
 type Training = {
   profile?: 'f32' | 'i8' | 'i8x3' | undefined
+  rows?: number | undefined
   length?: number | undefined
   worker?: number | undefined
   steps?: number | undefined

@@ -27,9 +27,9 @@ export type Wrong = 'sum' | 'operand' | 'data' | 'state'
 /** A decoder in training, with something wrong late in it. */
 export async function wrongRuns(
   wrong: Wrong,
-  { steps = 4, length = 4 }: { steps?: number; length?: number } = {},
+  options: { steps?: number; rows?: number; length?: number } = {},
 ): Promise<Runs> {
-  const run = await decoderTraining({ steps, length })
+  const run = await decoderTraining(options)
   const honest = await claimRun(run)
   if (wrong === 'data') {
     const data = run.data!.map((byte) => byte ^ 1)
@@ -76,7 +76,7 @@ function smeared(move: Move.Move, lie: Hex.Hex): Move.Move {
 }
 
 /** The same, with another operand than stands where it is read. */
-function tampered(move: Move.Move, lie: Hex.Hex): Move.Move {
+export function tampered(move: Move.Move, lie: Hex.Hex): Move.Move {
   if (move.type !== 'operands') return smeared(move, lie)
   return { ...move, bytes: Hex.from(turned(Hex.toBytes(move.bytes), 1, 31)) }
 }

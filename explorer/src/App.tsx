@@ -3,6 +3,8 @@ import { count } from './format.ts'
 import { useConnection, useData } from './live.ts'
 import { short } from './format.ts'
 import { type Place, usePlace } from './router.ts'
+import { Dispute } from './views/Dispute.tsx'
+import { Disputes } from './views/Disputes.tsx'
 import { Jobs } from './views/Jobs.tsx'
 import { Job } from './views/Job.tsx'
 import { Lease } from './views/Lease.tsx'
@@ -58,6 +60,7 @@ const links = [
   ['providers', 'Providers'],
   ['jobs', 'Jobs'],
   ['leases', 'Leases'],
+  ['disputes', 'Disputes'],
   ['money', 'Money'],
 ] as const
 
@@ -72,6 +75,7 @@ function View({ place: { view, id } }: { place: Place }) {
   if (view === 'jobs') return id ? <Job key={id} id={id} /> : <Jobs />
   if (view === 'leases') return id ? <Lease key={id} id={id} /> : <Leases />
   if (view === 'orders' && id) return <Order key={id} id={id} />
+  if (view === 'disputes') return id ? <Dispute key={id} id={id} /> : <Disputes />
   if (view === 'money') return <Money />
   return (
     <Page title="There is no such page">

@@ -43,6 +43,12 @@ const sentences: Readonly<Record<string, string>> = {
   registered: 'A provider registered, or added stake.',
   unbonded: 'A provider took stake back after the waiting time.',
   slashed: 'The court took stake from a provider.',
+  'dispute-deposited': 'Somebody paid in money for bonds.',
+  'dispute-withdrawn': 'Somebody took money for bonds back.',
+  challenged: 'Somebody challenged a claim of exact work; both sides have a bond in it.',
+  'claim-released': 'A challenged claim held to the end; its bond is free again.',
+  'claimant-slashed': 'A claimant whose claim was false lost stake to who proved it.',
+  'bond-burned': 'The part of a lost bond that nobody gets was destroyed.',
 
   'Rerun.Equal': 'The re-run gave the same answer, token for token.',
   'Rerun.OutputDiffers': 'The re-run on the same build gave a different answer.',

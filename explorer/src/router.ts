@@ -2,11 +2,19 @@ import { useEffect, useState } from 'preact/hooks'
 
 /** Where the reader is, from the part of the address after `#`. */
 export type Place = {
-  readonly view: 'overview' | 'providers' | 'jobs' | 'leases' | 'orders' | 'money' | 'unknown'
+  readonly view:
+    | 'overview'
+    | 'providers'
+    | 'jobs'
+    | 'leases'
+    | 'orders'
+    | 'disputes'
+    | 'money'
+    | 'unknown'
   readonly id: string | undefined
 }
 
-const views = ['providers', 'jobs', 'leases', 'orders', 'money'] as const
+const views = ['providers', 'jobs', 'leases', 'orders', 'disputes', 'money'] as const
 
 export function parsePlace(hash: string): Place {
   const [, name = '', id] = /^#?\/?([a-z]*)\/?(0x[0-9a-f]{40,64})?$/.exec(hash) ?? [

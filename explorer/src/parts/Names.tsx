@@ -26,8 +26,8 @@ export function Account({
   )
 }
 
-/** A job, a lease or an order by its short id. */
-export function Id({ view, id }: { view: 'jobs' | 'leases' | 'orders'; id: string }) {
+/** A job, a lease, an order or a dispute by its short id. */
+export function Id({ view, id }: { view: 'jobs' | 'leases' | 'orders' | 'disputes'; id: string }) {
   return (
     <a class="id" href={`#/${view}/${id}`} title={id}>
       <code>{short(id)}</code>

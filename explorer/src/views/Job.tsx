@@ -1,12 +1,13 @@
 import type * as Api from '../../../src/indexer/Api.ts'
 import { count, dateTime, short, span, usd } from '../format.ts'
-import { useData } from '../live.ts'
+import { useData, useNow } from '../live.ts'
 import { AssuranceBadge, JobState, PaymentState } from '../parts/Badge.tsx'
 import { Facts } from '../parts/Facts.tsx'
 import { Account, Id } from '../parts/Names.tsx'
 import { Card, Empty, Loaded, Page } from '../parts/Page.tsx'
 import { Steps } from '../parts/Steps.tsx'
 import { Document, Reason, Timeline } from '../parts/Timeline.tsx'
+import { DisputesTable } from './Disputes.tsx'
 import { assuranceSentence, tiers } from '../reasons.ts'
 
 /** One job from the order to the claim, with everything that was signed on the way. */
@@ -39,12 +40,18 @@ function Lead({ job }: { job: Api.Job }) {
 }
 
 function Body({ detail }: { detail: Api.JobDetail }) {
-  const { job, lease, receipt, verdicts, timeline } = detail
+  const { job, lease, receipt, verdicts, timeline, disputes } = detail
+  const now = useNow()
   return (
     <>
       <Card title="The way of this job" class="way">
         <Steps detail={detail} />
       </Card>
+      {disputes.length > 0 && (
+        <Card title={disputes.length === 1 ? 'The claim for this job was disputed' : 'Disputes'}>
+          <DisputesTable disputes={disputes} now={now} />
+        </Card>
+      )}
       <div class="columns">
         <Card title="Timeline">
           {timeline.length > 0 ? (

@@ -6,12 +6,14 @@ import { Chart, type Series } from '../parts/Chart.tsx'
 import { Cloth } from '../parts/Cloth.tsx'
 import { JobsTable } from '../parts/JobsTable.tsx'
 import { ConservationCheck, MoneyFlow } from '../parts/MoneyFlow.tsx'
+import { DisputesTable } from './Disputes.tsx'
 import { Card, Empty, Loaded, Page } from '../parts/Page.tsx'
 
 /** The network in one glance. */
 export function Overview() {
   const network = useData<Api.Network>('/api/network')
   const rows = useData<Api.Page<Api.Job>>('/api/jobs?limit=12').data?.rows ?? []
+  const disputes = useData<Api.Page<Api.Dispute>>('/api/disputes?limit=5').data?.rows ?? []
   const [minutes, setMinutes] = useState('15')
   const activity = useData<Api.Activity>(`/api/activity?minutes=${minutes}`)
   const now = useNow()
@@ -31,6 +33,12 @@ export function Overview() {
           {({ threads }) => (threads.length > 0 ? <Cloth threads={threads} /> : <NoJobs />)}
         </Loaded>
       </Card>
+      {disputes.length > 0 && (
+        <Card title="Disputes" aside={<a href="#/disputes">All disputes</a>}>
+          <p class="card-lead">{network.data && disputesWords(network.data.disputes)}</p>
+          <DisputesTable disputes={disputes} now={now} />
+        </Card>
+      )}
       <Card title="Money" aside={<a href="#/money">All movements</a>}>
         <Loaded of={network}>
           {({ money, conservation }) => (
@@ -65,6 +73,15 @@ export function NoJobs() {
       </p>
     </Empty>
   )
+}
+
+function disputesWords({ open, convicted, upheld }: Api.Disputes): string {
+  const parts = [
+    open > 0 && `${plural(open, 'dispute')} open`,
+    convicted > 0 && `${plural(convicted, 'claim')} proven false or given up`,
+    upheld > 0 && `${plural(upheld, 'claim')} held`,
+  ]
+  return parts.filter(Boolean).join(', ')
 }
 
 function Counters({ network }: { network: Api.Network }) {

@@ -6,6 +6,7 @@ import { Facts } from '../parts/Facts.tsx'
 import { JobsTable } from '../parts/JobsTable.tsx'
 import { Card, Empty, Loaded, Page } from '../parts/Page.tsx'
 import { Document } from '../parts/Timeline.tsx'
+import { DisputesTable } from './Disputes.tsx'
 import { LeasesTable } from './Leases.tsx'
 import { Checked, machine, Online } from './Providers.tsx'
 
@@ -24,7 +25,7 @@ export function Provider({ address }: { address: string }) {
       lead={detail.data && <Online provider={detail.data.provider} />}
     >
       <Loaded of={detail}>
-        {({ provider, offer, jobs, leases }) => (
+        {({ provider, offer, jobs, leases, disputes }) => (
           <>
             <div class="columns even">
               <Card title="Standing">
@@ -47,6 +48,11 @@ export function Provider({ address }: { address: string }) {
                   idOf={(model) => `${model.id} ${model.weights} ${model.quantisation}`}
                 />
                 {offer && <Document document={offer} what="offer" />}
+              </Card>
+            )}
+            {disputes.length > 0 && (
+              <Card title="Disputes">
+                <DisputesTable disputes={disputes} now={now} />
               </Card>
             )}
             <Card title="Newest jobs">
