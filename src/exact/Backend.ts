@@ -35,6 +35,13 @@ export type Executable = AsyncDisposable & {
   readState(index: number): Uint8Array
   /** @throws {BatchError} when the bytes are not as long as the slot. */
   writeState(index: number, bytes: Uint8Array): void
+  /**
+   * Hashes the slots that every step writes whole, where a back end does so itself: at once, or while the
+   * next step is computed.
+   *
+   * @returns a function that waits, and gives the Merkle root over the bytes of a slot; undefined of others.
+   */
+  readonly commit?: (() => (slot: number) => Uint8Array | undefined) | undefined
 }
 
 /**

@@ -101,7 +101,7 @@ async function start(options: TrainOptions): Promise<void> {
   const { model, graph } = build(settings.recipe)
   const { seed } = settings
   await using training = await startRun({ backend }, { graph, ...model, seed })
-  const stateRoot = startStateRoots({ graph, readState: (index) => training.readState(index) })
+  const stateRoot = startStateRoots(training)
   const dataRoot = DataRoot.from(data).root
   const origin = originOf(graph, { startRoot: stateRoot(), dataRoot, seed })
   await follow(

@@ -15,7 +15,7 @@ export async function* replay(
   await using executable = await backend.prepare(graph, { signal })
   start.forEach((bytes, index) => executable.writeState(index, bytes))
   const readState = (index: number) => executable.readState(index)
-  const stateRoot = startStateRoots({ graph, readState })
+  const stateRoot = startStateRoots(executable)
   for (let step = 0; step < steps; step++) {
     signal?.throwIfAborted()
     const results = executable.step(batchOf(step))

@@ -10,7 +10,7 @@ import type { Graph } from '../Graph.ts'
  *
  * @example
  * ```ts
- * const stateRoot = startStateRoots({ graph, readState: (index) => run.readState(index) })
+ * const stateRoot = startStateRoots(run)
  * const before = stateRoot()
  * ```
  */

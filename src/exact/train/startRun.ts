@@ -1,4 +1,4 @@
-import { type Backend, BackendError } from '../Backend.ts'
+import { type Backend, BackendError, type Executable } from '../Backend.ts'
 import type { Graph } from '../Graph.ts'
 import { initialisation, type Parameter } from '../models/Parameter.ts'
 
@@ -21,6 +21,8 @@ export type Run = AsyncDisposable & {
   state(): readonly Uint8Array[]
   /** Goes on from a state that `state` gave. */
   restore(state: readonly Uint8Array[]): void
+  /** The executable's, where it has one. */
+  readonly commit: Executable['commit']
 }
 
 export type StepReport = {
@@ -63,6 +65,7 @@ export async function startRun(
       return { step, loss: loss!, gradientNorm: gradientNorm!, learningRate: learningRate! }
     },
     readState: (index) => executable.readState(index),
+    commit: executable.commit,
     state: () => graph.state.map((_, index) => executable.readState(index).slice()),
     restore(state) {
       if (state.length !== graph.state.length)

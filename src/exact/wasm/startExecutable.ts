@@ -11,12 +11,7 @@ import { type StageTimes, startStopwatch } from './StageTimes.ts'
 export type WasmExecutable = Executable & {
   /** How long each stage took in all steps so far; empty unless the back end was given a clock. */
   readonly stageTimes: () => StageTimes
-  /**
-   * Hashes the slots that every step writes whole: in all threads, or in those that only hash while the
-   * next step is computed.
-   *
-   * @returns a function that waits, and gives the root over the bytes of a slot, undefined of others.
-   */
+  /** In all threads at once; or in those that only hash, while the next step is computed. */
   readonly commit: () => (slot: number) => Uint8Array | undefined
 }
 

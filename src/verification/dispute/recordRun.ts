@@ -20,7 +20,7 @@ export async function recordRun(
   const batchAt = batchesOf(graph, { data, seed, worker })
   await using executable = await backend.prepare({ ...graph, results: [] }, { signal })
   restore(executable, start)
-  const stateRoot = startStateRoots({ graph, readState: (slot) => executable.readState(slot) })
+  const stateRoot = startStateRoots(executable)
   const stateRoots = new Uint8Array(steps * 32)
   const checkpoints: Checkpoint[] = []
   const state = () => graph.state.map((_, slot) => executable.readState(slot).slice())
