@@ -78,10 +78,10 @@ export function examine(detail: Api.DisputeDetail): Examined | undefined {
   const place = { element, segment: segments.from }
   const chain = chainOf(leaf)
   const isFinish = place.segment >= chain.segments
-  const given = segment.operands === null ? undefined : Hex.toBytes(segment.operands)
+  const given = segment.operands === null ? undefined : toBytes(segment.operands)
   const accIn =
     segment.accIn !== null
-      ? Hex.toBytes(segment.accIn)
+      ? toBytes(segment.accIn)
       : place.segment === 0
         ? chain.initial
         : undefined
@@ -94,7 +94,7 @@ export function examine(detail: Api.DisputeDetail): Examined | undefined {
   return {
     isFinish,
     before: place.segment === 0 && isFinish ? undefined : accIn && wordsOf(accIn, inside),
-    claimed: segment.accOut === null ? undefined : wordsOf(Hex.toBytes(segment.accOut), after),
+    claimed: segment.accOut === null ? undefined : wordsOf(toBytes(segment.accOut), after),
     computed: computed && wordsOf(computed, after),
     terms: isProduct && accIn && given ? termsOf(operands, accIn, place.segment) : [],
     operands,
@@ -116,7 +116,7 @@ function wrongOf(
   const { leaf, operands, proof, place } = at
   const operand = operands[proof.read]
   if (!operand) return undefined
-  const held = Hex.toBytes(proof.opening.leaf)
+  const held = toBytes(proof.opening.leaf)
   const { opening } = proof
   if (leaf.kind === 'batch' || opening.source === 'data') {
     if (opening.source !== 'data') return { operand, held: undefined }
@@ -145,8 +145,15 @@ function bytesOf(operands: readonly Operand[]): Uint8Array {
 }
 
 function judgedOf(op: Hex.Hex): Judged | undefined {
-  const leaf = attempt(() => readLeaf(Hex.toBytes(op)))
+  const leaf = attempt(() => readLeaf(toBytes(op)))
   return leaf?.kind === 'op' || leaf?.kind === 'batch' ? leaf : undefined
+}
+
+/** `Hex.toBytes` without Node. */
+function toBytes(hex: Hex.Hex): Uint8Array {
+  const bytes = new Uint8Array((hex.length - 2) / 2)
+  Hex.write(hex, bytes, 0)
+  return bytes
 }
 
 /** What the chain accepted, this page need not understand. */
