@@ -94,18 +94,20 @@ export function expectOrdered(
   )
 }
 
-function cutOf(data: Uint8Array, { model, length, rows }: Recipe) {
+function cutOf(data: Uint8Array, { model, length }: Recipe) {
   const at = data.length - Math.floor(data.length * heldOutShare)
   const [training, heldOut] = [data.subarray(0, at), data.subarray(at)]
   const unknown = data.findIndex((byte) => byte >= model.vocabulary)
   if (unknown >= 0)
     throw new DataError(
-      `Byte ${unknown} of the data is ${data[unknown]}, not below the vocabulary of ${model.vocabulary}: make model.vocabulary 256.`,
+      `Byte ${unknown} of the data is ${data[unknown]}, not below the vocabulary of ${model.vocabulary}: ` +
+        'make model.vocabulary 256.',
     )
   const least = Math.ceil((length + 1) / heldOutShare) + 1
   if (heldOut.length < length + 1)
     throw new DataError(
-      `The data has ${data.length} bytes; with rows of ${length} it takes ${least}, of which a twentieth is held out: add data or make length smaller (rows: ${rows}).`,
+      `The data has ${data.length} bytes; with rows of ${length} it takes ${least}, of which a twentieth is held out: ` +
+        'add data or make length smaller.',
     )
   return { training, heldOut }
 }

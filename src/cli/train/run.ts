@@ -34,7 +34,10 @@ export function withNodeOptions(command: Command): Command {
       '--host <address>',
       'address that others fetch from (default: the first of this machine)',
     )
-    .option('--listen <multiaddr...>', 'addresses to listen on (default: any port, everywhere)')
+    .option(
+      '--listen <multiaddr...>',
+      'addresses to listen on (default: a free port, on all interfaces)',
+    )
     .option(
       '--steps <count>',
       'steps a round on this machine, if it is faster or slower than others',

@@ -232,6 +232,8 @@ function writeChart({ folder }: Plan, rounds: readonly RoundsFile.Round[]): stri
 function reporterOf({ json }: NodeOptions): Reporter {
   const write = (text: string) => process.stdout.write(text)
   if (json) return jsonReporter(write)
-  const { isTTY: isTerminal, columns = 80 } = process.stdout
+  const { isTTY: isTerminal } = process.stdout
+  // A pipe has no columns.
+  const columns = isTerminal ? process.stdout.columns : 80
   return wordReporter({ write, isTerminal, columns, now: () => performance.now() })
 }

@@ -60,7 +60,7 @@ function world() {
   return {
     clock,
     network,
-    async end(...nodes: readonly AsyncDisposable[]) {
+    end: async (...nodes: readonly AsyncDisposable[]) => {
       const ended = nodes.map((node) => node[Symbol.asyncDispose]())
       await clock.run(clock.now() + 60_000)
       await Promise.all(ended)

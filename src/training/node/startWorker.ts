@@ -53,8 +53,7 @@ export async function startWorker(
   ports: startWorker.Ports,
   { steps, intervalMs = 200, onStep, onReplica }: startWorker.Options = {},
 ): Promise<Worker> {
-  const { log, sync, identity, network, contents, store, clock, domain, logger, run, layout } =
-    ports
+  const { log, sync, identity, network, contents, clock, domain, logger, run, layout } = ports
   const { order } = log
   const seed = [order.seed0, order.seed1] as const
   const table = `trainingWorker/${log.run}`
