@@ -66,6 +66,22 @@ describe('tick', () => {
     expect(state.paidMicroUsd).toBe(6n * 5n * 30n)
   })
 
+  test('draws another auditor for one that declines, which counts against nobody', () => {
+    const audited = { ...order, auditMicro: 1_000_000 }
+    const { state, decisions } = play({ workers: 6, forgetful: [2, 3], order: audited })
+    expect(of(decisions, 'unpaid')).toEqual([])
+    expect(state.paidMicroUsd).toBe(30n * 10n * 3n)
+    expect(of(decisions, 'audit-assigned').length).toBeGreaterThan(30)
+    const alone = play({ workers: 2, forgetful: [0, 1], order: audited })
+    expect(of(alone.decisions, 'unpaid')).toEqual([])
+  })
+
+  test('ends when all have reported the last state, and says which it is', () => {
+    const { state } = play({ workers: 3 })
+    expect(state.round.parent).toBe(replicaAfter(5))
+    expect(state.round.reports.size).toBe(3)
+  })
+
   test('never pays more than the budget', () => {
     const budget = { ...order, budgetMicroUsd: 300n }
     const { state, decisions } = play({ workers: 4, order: budget })
@@ -175,6 +191,7 @@ type World = {
   unheld?: readonly number[]
   liars?: readonly number[]
   slanderers?: readonly number[]
+  forgetful?: readonly number[]
   endMs?: number
 }
 
@@ -211,7 +228,8 @@ function play(world: World): {
       for (const each of assigned.filter(({ auditor }) => auditor === number)) {
         const lies = world.slanderers?.includes(number) ?? false
         const wrong = (world.liars?.includes(each.worker) ?? false) !== lies
-        inbox.push(audit(number, each, wrong ? 'invalid' : 'valid'))
+        const found = wrong ? 'invalid' : 'valid'
+        inbox.push(audit(number, each, world.forgetful?.includes(number) ? 'declined' : found))
       }
     }
     const input = { now, seed: hash(`batch ${now}`), inbox }
