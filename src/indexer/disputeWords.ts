@@ -13,7 +13,7 @@ export function moveWords(
 ): string {
   switch (told.type) {
     case 'reveal':
-      return `Shows ${plural(told.nodes.length, 'root')} ${shownRoots[before.phase] ?? 'beneath what it is bound to'}.`
+      return `Shows ${plural(told.nodes.length, 'root')}: ${shownRoots[before.phase] ?? 'beneath what it is bound to'}.`
     case 'pick':
       return pickWords(before, after, steps)
     case 'enter':
@@ -40,38 +40,48 @@ export function moveWords(
 }
 
 const shownRoots: Readonly<Partial<Record<Position['phase'], string>>> = {
-  run: 'of states along the run',
-  trace: 'of values of the step',
-  after: 'of parts of the state after the step',
-  tensor: 'of parts of the value',
+  run: 'of the states along the run',
+  trace: 'of the values of the step',
+  after: 'of the parts of the state after the step',
+  tensor: 'of the parts of the value',
 }
 
 function pickWords(before: Position, after: Position, steps: number): string {
-  const { phase } = before
+  const { phase, stateCount, batchCount, opCount } = before
   if (phase === 'run') {
     const { from, to } = spanOf(after, steps)
     if (to - from === 1)
       return `Agrees with the state before step ${count(from)}, and not with the one after it.`
-    const agreed = from === 0 ? '' : `Agrees with every state up to step ${count(from)}. `
-    return `${agreed}The first wrong step is one of ${range(from, to)}.`
+    return firstWrong('step', { from, to, agreed: `every state up to step ${count(from)}` })
   }
   if (phase === 'trace') {
-    const { stateCount, batchCount, opCount } = before
-    const { from, to } = spanOf(after, batchCount + opCount)
-    const [first, last] = [stateCount + from, stateCount + to]
-    const agreed = from === 0 ? '' : `Agrees with every value before value ${count(first)}. `
-    if (to - from === 1) return `${agreed}Value ${count(first)} is the first that is wrong.`
-    return `${agreed}The first wrong value is one of ${range(first, last)}.`
+    const span = spanOf(after, batchCount + opCount)
+    const [from, to] = [stateCount + span.from, stateCount + span.to]
+    const agreed = span.from === 0 ? undefined : `every value before value ${count(from)}`
+    return firstWrong('value', { from, to, agreed })
   }
   if (phase === 'after') {
-    const { from, to } = spanOf(after, before.stateCount)
-    if (to - from === 1) return `Slot ${count(from)} of the state is the first that is wrong.`
-    return `The first wrong slot of the state is one of ${range(from, to)}.`
+    const { from, to } = spanOf(after, stateCount)
+    const agreed = from === 0 ? undefined : `every slot before slot ${count(from)}`
+    return firstWrong('slot of the state', { from, to, agreed })
   }
   const { bytes } = whereOf(after, { steps })
   if (!bytes) return 'Points at the first part of the value that is wrong.'
   const size = Math.max(1, before.elementBytes)
-  return `The first wrong element of the value is one of ${range(bytes.from / size, bytes.to / size)}.`
+  const [from, to] = [bytes.from / size, bytes.to / size]
+  const agreed = from === 0 ? undefined : `every element before element ${count(from)}`
+  return firstWrong('element', { from, to, agreed })
+}
+
+function firstWrong(
+  what: string,
+  { from, to, agreed }: { from: number; to: number; agreed: string | undefined },
+): string {
+  const isOne = to - from === 1
+  const which = isOne ? `number ${count(from)}` : `one of ${range(from, to)}`
+  return agreed === undefined || from === 0
+    ? `Says that the first wrong ${what} is ${which}.`
+    : `Agrees with ${agreed}; the first wrong ${what} is ${which}.`
 }
 
 /** How a dispute ends. */
@@ -88,7 +98,7 @@ export function endWords(by: EndedBy, made: Made | undefined): string {
     case 'concede':
       return 'Concedes.'
     case 'timeout':
-      return 'Its clock ran out, so it loses.'
+      return 'Lets its clock run out, and loses.'
     case 'close':
       return 'The claim was rejected in another dispute; this one is closed and the bond given back.'
   }

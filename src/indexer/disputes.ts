@@ -44,7 +44,7 @@ export function dispute(
   if (event.type === 'dispute-adopted') return adopted(before, event)
   if (event.type === 'dispute-ended') return ended(before, event)
   if (event.type === 'claimant-slashed') {
-    const words = 'Takes stake of the claimant, in favour of the winner.'
+    const words = 'The registry takes stake of the claimant, in favour of the winner.'
     const move = { number: null, party: 'anyone', type: 'slash', words, bytes: 0 } as const
     return { ...noted(before, event, move), slashed: before.slashed + event.amountMicroUsd }
   }

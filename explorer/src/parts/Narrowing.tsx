@@ -1,6 +1,6 @@
 import type * as Api from '../../../src/indexer/Api.ts'
 import { operationWords } from '../disputes.ts'
-import { count, plural } from '../format.ts'
+import { count } from '../format.ts'
 import type { Operation } from '../judge.ts'
 
 /** A whole, and the part of it where the parties part. */
@@ -48,10 +48,10 @@ function Bar({ span: { from, to, of }, isLast }: { span: Api.Span; isLast: boole
   return (
     <svg
       class="layer-bar"
-      viewBox={`0 0 100 ${isLast ? 12 : 34}`}
+      viewBox={`0 0 100 ${isLast ? 12 : 44}`}
       preserveAspectRatio="none"
       aria-hidden="true"
-      style={{ height: `${isLast ? 12 : 34}px` }}
+      style={{ height: `${isLast ? 12 : 44}px` }}
     >
       <rect class="rest" width="100" height="12" />
       <rect class="agreed" width={left} height="12" />
@@ -59,7 +59,7 @@ function Bar({ span: { from, to, of }, isLast }: { span: Api.Span; isLast: boole
       {!isLast && (
         <path
           class="zoom"
-          d={`M${left} 12H${left + width}C${left + width} 26 100 20 100 34H0C0 20 ${left} 26 ${left} 12Z`}
+          d={`M${left} 12C${left} 30 0 24 0 44H100C100 24 ${left + width} 30 ${left + width} 12Z`}
         />
       )}
     </svg>
@@ -70,7 +70,7 @@ function layersOf(where: Api.Where, operation: Operation | undefined): readonly 
   const { steps, values, value, slots, bytes, elementBytes, element, segments } = where
   const layers: Layer[] = [
     {
-      what: named('Step', steps),
+      what: isWhole(steps) ? 'A step' : named('Step', steps),
       of: `of the run's ${count(steps.of)}`,
       note: agreedBefore(steps, 'the states up to it'),
       span: steps,
@@ -78,7 +78,7 @@ function layersOf(where: Api.Where, operation: Operation | undefined): readonly 
   ]
   if (slots)
     layers.push({
-      what: named('Slot', slots),
+      what: isWhole(slots) ? 'A slot' : named('Slot', slots),
       of: `of the state after it, which has ${count(slots.of)}`,
       note: 'Every value that the step computes is agreed.',
       span: slots,
@@ -88,11 +88,8 @@ function layersOf(where: Api.Where, operation: Operation | undefined): readonly 
     const numbers = { from: values.from + offset, to: values.to + offset }
     const kind = operation && operationWords[operation.kind]
     layers.push({
-      what:
-        value === null && values.to - values.from === values.of
-          ? 'A value'
-          : named('Value', numbers),
-      of: `of the step's ${count(values.of)}`,
+      what: isWhole(values) ? 'A value' : named('Value', numbers),
+      of: `of the ${count(values.of)} that the step computes`,
       note:
         operation &&
         `${kind} (${operation.kind}), ${operation.dtype} [${operation.shape.join(', ')}]`,
@@ -104,7 +101,12 @@ function layersOf(where: Api.Where, operation: Operation | undefined): readonly 
     const span = { from: bytes.from / size, to: bytes.to / size, of: bytes.of / size }
     const at = operation?.element
     layers.push({
-      what: at && at.length > 0 ? `Element [${at.join(', ')}]` : named('Element', span),
+      what:
+        at && at.length > 0
+          ? `Element [${at.join(', ')}]`
+          : isWhole(span)
+            ? 'An element'
+            : named('Element', span),
       of: `of the value's ${count(span.of)}`,
       note: element === null ? undefined : agreedBefore(span, 'the elements before it'),
       span,
@@ -114,8 +116,11 @@ function layersOf(where: Api.Where, operation: Operation | undefined): readonly 
     const isFinish = segments.from === operation.segments - 1
     const isOne = segments.to - segments.from === 1
     layers.push({
-      what: isFinish && isOne ? 'The last step of its sum' : named('Segment', segments),
-      of: `of the ${plural(operation.segments, 'segment')} that compute it`,
+      what: isFinish && isOne ? 'What finishes it' : named('Segment', segments),
+      of:
+        operation.segments === 1
+          ? 'the one segment that computes it'
+          : `of the ${count(operation.segments)} segments that compute it`,
       note: isOne && !isFinish ? termsOf(operation.kind, segments.from) : undefined,
       span: { ...segments, of: operation.segments },
     })
@@ -133,6 +138,10 @@ function agreedBefore({ from, to }: Api.Span, what: string): string | undefined 
 }
 
 function termsOf(kind: string, segment: number): string {
-  const what = kind === 'scatter-add' ? 'Positions' : kind === 'reduce' ? 'Elements' : 'Terms'
-  return `${what} ${count(segment * 64)} to ${count(segment * 64 + 63)} at most; an element is added up 64 at a time.`
+  const what = kind === 'scatter-add' ? 'rows' : kind === 'reduce' ? 'elements' : 'products'
+  return `Its ${what} are added up 64 at a time; these are from number ${count(segment * 64)} on.`
+}
+
+function isWhole({ from, to, of }: Api.Span): boolean {
+  return to - from === of && of > 1
 }

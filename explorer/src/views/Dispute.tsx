@@ -47,16 +47,17 @@ function Body({ detail }: { detail: Api.DisputeDetail }) {
   return (
     <>
       <Verdict detail={detail} />
-      <div class="columns">
+      <div class="columns dispute">
         <div>
           <Card
+            class="of-place"
             title="Where they part"
             aside={<p class="aside">from the whole to the one number</p>}
           >
             <Narrowing where={where} operation={judge?.operationOf(segment, where)} />
             <Segment detail={detail} examined={judge?.examine(detail)} />
           </Card>
-          <Card title="Moves" aside={<p class="aside">{movesWords(dispute)}</p>}>
+          <Card title="Moves" class="of-moves" aside={<p class="aside">{movesWords(dispute)}</p>}>
             <Moves moves={moves} start={dispute.openedAt} />
           </Card>
         </div>
@@ -67,7 +68,7 @@ function Body({ detail }: { detail: Api.DisputeDetail }) {
           <Card title="What is at stake">
             <Facts of={stakesOf(detail)} />
           </Card>
-          <Card title="The claim">
+          <Card title="The claim" class="of-claim">
             <Facts of={claimOf(dispute, claim)} />
           </Card>
         </div>
@@ -129,7 +130,14 @@ function Moves({ moves, start }: { moves: readonly Api.DisputeMove[]; start: num
           </div>
           <div class="what">
             <p class="sentence">
-              <b>{parties[move.party]}</b> {lower(move.words, move.party)}
+              {move.party === 'anyone' ? (
+                move.words
+              ) : (
+                <>
+                  <b>{parties[move.party]}</b> {move.words[0]?.toLowerCase()}
+                  {move.words.slice(1)}
+                </>
+              )}
             </p>
             <div class="by">
               {move.number !== null && <span>move {count(move.number)}</span>}
@@ -144,11 +152,7 @@ function Moves({ moves, start }: { moves: readonly Api.DisputeMove[]; start: num
   )
 }
 
-const parties = { claimant: 'Claimant', challenger: 'Challenger', anyone: 'On the chain' } as const
-
-function lower(words: string, party: Api.DisputeMove['party']): string {
-  return party === 'anyone' ? `· ${words}` : `${words[0]?.toLowerCase() ?? ''}${words.slice(1)}`
-}
+const parties = { claimant: 'Claimant', challenger: 'Challenger' } as const
 
 function Clocks({ dispute, now }: { dispute: Api.Dispute; now: number }) {
   const whole = Math.max(1, dispute.claimantMs, dispute.challengerMs)
@@ -174,7 +178,7 @@ function Clocks({ dispute, now }: { dispute: Api.Dispute; now: number }) {
                   : 'its turn'
                 : dispute.state === 'open'
                   ? 'waits'
-                  : 'left'}
+                  : 'left at the end'}
             </span>
             <svg class="flow-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
               <rect class="flow-rail" width="100" height="6" />
