@@ -123,11 +123,18 @@ async function startDemo() {
     identity,
     clock,
   })
-  const providers = ['provider-1', 'provider-2', 'provider-3'].map(
-    (name) => Home.identity(join(home, name), { random: systemRandom() }).address,
-  )
+  const accountOf = (name: string) =>
+    Home.identity(join(home, name), { random: systemRandom() }).address
+  const providers = ['provider-1', 'provider-2', 'provider-3', 'provider-4'].map(accountOf)
   const minted = BigInt(String(ready['mintedMicroUsd']))
-  const ledger = openLedger({ chain, buyer: identity.address, providers, minted })
+  const ledger = openLedger({
+    chain,
+    buyer: identity.address,
+    customer: accountOf('customer'),
+    validator: accountOf('validator'),
+    providers,
+    minted,
+  })
   const headers = { authorization: `Bearer ${apiKey}` }
   const get = async (path: string) =>
     (await (await fetch(`${gateway}/v1/weft/${path}`, { headers })).json()) as Record<

@@ -85,14 +85,17 @@ export function chainCommand(): Command {
 
 /** Mints for an account that has nothing anywhere, so that a restart does not mint again. */
 async function mintOnce(chain: Chain, { to, amountMicroUsd }: Mint): Promise<void> {
-  const [balance, deposit, earned, registration] = await Promise.all([
+  const [balance, deposit, earned, registration, credit] = await Promise.all([
     chain.balance(to),
     chain.deposit(to),
     chain.earned(to),
     chain.registration(to),
+    chain.credit(to),
   ])
   const held = [
     balance,
+    credit.freeMicroUsd,
+    credit.reservedMicroUsd,
     deposit.freeMicroUsd,
     deposit.reservedMicroUsd,
     earned,

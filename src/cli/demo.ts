@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { systemClock } from '../runtime/systemClock.ts'
 import { buyCompletions } from './demo/buyCompletions.ts'
+import { disputeOnce } from './demo/disputeOnce.ts'
 import { openLedger } from './demo/openLedger.ts'
 import { printer } from './demo/printer.ts'
 import { startLocalNetwork } from './demo/startLocalNetwork.ts'
@@ -18,6 +19,7 @@ export type DemoOptions = {
   jobs: number
   model?: string
   upstream?: string
+  dispute?: boolean
   gatewayPort: number
   explorerPort: number
   json?: boolean
@@ -32,6 +34,7 @@ export function demoCommand(): Command {
     .option('--jobs <count>', 'completions to buy', parseInteger({ min: 1, max: 10_000 }), 20)
     .option('--model <file>', 'serve this GGUF file instead of the default model')
     .option('--upstream <url>', 'serve what this OpenAI-compatible server serves instead')
+    .option('--dispute', 'also buy a wrong exact answer, and have the chain decide about it')
     .option(
       '--home <dir>',
       'where its state is kept (default: .weft/demo; with --once a new folder)',
@@ -58,12 +61,13 @@ async function demo(options: DemoOptions): Promise<void> {
   const before = await ledger.read()
   say.money('Money on the chain before', before)
   const summary = await buyCompletions({ clock, say }, { network, ledger, jobs: options.jobs })
+  const dispute = network.isExact ? await disputeOnce({ clock, say }, { network }) : undefined
   const after = await ledger.read()
   say.money('Money on the chain after', after)
   const conserved = after.conserved && before.conserved && after.minted === before.minted
 
   const seconds = Math.round((clock.now() - startedAt) / 100) / 10
-  const line = { ...summary, conserved, seconds }
+  const line = { ...summary, conserved, ...(dispute ? { dispute } : {}), seconds }
   if (options.once) {
     await stack.disposeAsync()
     console.log(JSON.stringify(line))

@@ -15,6 +15,8 @@ export type DemoModels = {
       readonly verifiable: true
       readonly path: string
       readonly weights: Hex.Hex
+      /** Whether a fourth provider sells exact answers of it, wrong ones. */
+      readonly isExact: boolean
       /** Another model, which the dishonest provider serves under the name of the first. */
       readonly otherPath: string
     }
@@ -24,7 +26,11 @@ export type DemoModels = {
 /** Prepares what is served: a file given, an upstream given, or the first model, computed from the project's documents. */
 export async function makeModels(
   directory: string,
-  options: { model?: string | undefined; upstream?: string | undefined },
+  options: {
+    model?: string | undefined
+    upstream?: string | undefined
+    dispute?: boolean | undefined
+  },
 ): Promise<DemoModels> {
   const { model, upstream } = options
   if (upstream !== undefined) return { verifiable: false, upstream, id: await firstOf(upstream) }
@@ -33,11 +39,13 @@ export async function makeModels(
   await writeFirstModel(otherPath, { texts, smoothing: 8, contexts: 64 })
   if (model !== undefined) {
     const id = basename(model).replace(/\.gguf$/i, '')
-    return { verifiable: true, id, path: model, weights: await hashFile(model), otherPath }
+    const weights = await hashFile(model)
+    return { verifiable: true, isExact: false, id, path: model, weights, otherPath }
   }
   const path = join(directory, 'weft-first.gguf')
   const weights = await writeFirstModel(path, { texts })
-  return { verifiable: true, id: 'weft-first', path, weights, otherPath }
+  const isExact = options.dispute === true
+  return { verifiable: true, isExact, id: 'weft-first', path, weights, otherPath }
 }
 
 /** The first model that an OpenAI-compatible server lists. */

@@ -9,56 +9,74 @@ export type Money = {
   readonly buyerReserved: bigint
   readonly providersEarned: bigint
   readonly providersStaked: bigint
+  /** Bonds and credit for disputes, and what of lost bonds nobody gets. */
+  readonly disputes: bigint
   /** What left the buyer's leases for the providers so far. */
   readonly claimed: bigint
   /** Everything that was ever made, and everything that can be found. */
   readonly minted: bigint
   readonly accounted: bigint
-  /** Both are equal, and the vault holds exactly what it owes. */
+  /** Both are equal, and the contracts hold what they owe. */
   readonly conserved: boolean
 }
 
 /** Reads the money of a local network from its chain, holding every token against who owns it. */
-export function openLedger({
-  chain,
-  buyer,
-  providers,
-  minted,
-}: Pick<LocalNetwork, 'chain' | 'buyer' | 'providers' | 'minted'>) {
-  return { read: () => readMoney(chain, buyer, providers, minted) }
+export function openLedger(network: Parties & { readonly chain: Chain }) {
+  return { read: () => readMoney(network.chain, network) }
 }
 
-async function readMoney(
-  chain: Chain,
-  buyer: Hex.Address,
-  providers: readonly Hex.Address[],
-  minted: bigint,
-): Promise<Money> {
-  const sum = async (read: (account: Hex.Address) => Promise<bigint>) =>
-    (await Promise.all(providers.map(read))).reduce((total, amount) => total + amount, 0n)
-  const [buyerWallet, deposit, earned, staked, wallets, vault, registry] = await Promise.all([
+type Parties = Pick<LocalNetwork, 'buyer' | 'customer' | 'validator' | 'providers' | 'minted'>
+
+async function readMoney(chain: Chain, parties: Parties): Promise<Money> {
+  const { buyer, customer, validator, providers, minted } = parties
+  const sum = async (
+    read: (account: Hex.Address) => Promise<bigint>,
+    accounts: readonly Hex.Address[] = providers,
+  ) => (await Promise.all(accounts.map(read))).reduce((total, amount) => total + amount, 0n)
+  const all = [...providers, customer, validator]
+  const court = chain.parameters.disputes.address
+  const inVault = async (account: Hex.Address) => {
+    const { freeMicroUsd, reservedMicroUsd } = await chain.deposit(account)
+    return freeMicroUsd + reservedMicroUsd
+  }
+  const [buyerWallet, deposit, ofCustomer, earned, staked, wallets] = await Promise.all([
     chain.balance(buyer),
     chain.deposit(buyer),
+    inVault(customer),
     sum((account) => chain.earned(account)),
     sum(async (account) => {
       const { stakeMicroUsd, unbondingMicroUsd } = await chain.registration(account)
       return stakeMicroUsd + unbondingMicroUsd
     }),
-    sum((account) => chain.balance(account)),
+    sum((account) => chain.balance(account), all),
+  ])
+  const [vault, registry, inDisputes, burned, credit] = await Promise.all([
     chain.balance(chain.domain.vault),
     chain.balance(chain.parameters.registry),
+    chain.balance(court),
+    chain.balance(nobody),
+    sum(async (account) => {
+      const { freeMicroUsd, reservedMicroUsd } = await chain.credit(account)
+      return freeMicroUsd + reservedMicroUsd
+    }, all),
   ])
-  const owed = deposit.freeMicroUsd + deposit.reservedMicroUsd + earned
-  const accounted = buyerWallet + wallets + owed + staked
+  const owed = deposit.freeMicroUsd + deposit.reservedMicroUsd + ofCustomer + earned
+  const disputes = inDisputes + burned
+  const accounted = buyerWallet + wallets + owed + staked + disputes
   return {
     buyerWallet,
     buyerFree: deposit.freeMicroUsd,
     buyerReserved: deposit.reservedMicroUsd,
     providersEarned: earned,
     providersStaked: staked,
+    disputes,
     claimed: earned,
     minted,
     accounted,
-    conserved: accounted === minted && vault === owed && registry === staked,
+    conserved:
+      accounted === minted && vault === owed && registry === staked && credit <= inDisputes,
   }
 }
+
+/** Where the part of a lost bond goes that nobody gets. */
+const nobody = '0x000000000000000000000000000000000000dead'

@@ -69,6 +69,7 @@ export function printer(options: { quiet: boolean; clock: Clock }): Printer {
         ['buyer, reserved in leases', money.buyerReserved],
         ['providers, earned', money.providersEarned],
         ['providers, staked', money.providersStaked],
+        ['disputes, credit and bonds', money.disputes],
       ]
       for (const [name, amount] of rows)
         line(`    ${name.padEnd(28)}${formatUsd(amount).padStart(14)}`)

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { Chain } from '../../chain/Chain.ts'
 import * as Identity from '../../protocol/Identity.ts'
 import type * as Hex from '../../protocol/Hex.ts'
@@ -21,8 +23,15 @@ export type LocalNetwork = AsyncDisposable & {
   readonly chain: Chain
   readonly buyer: Hex.Address
   readonly providers: readonly Hex.Address[]
+  /** Buys exact answers by itself, without the gateway. */
+  readonly customer: Hex.Address
+  readonly validator: Hex.Address
   /** The provider that serves another model than it says; undefined with `--upstream`. */
   readonly cheat: Hex.Address | undefined
+  /** Whether exact answers are for sale, and the cheat sells wrong ones. */
+  readonly isExact: boolean
+  /** Runs a command as the customer and gives its lines. */
+  readonly asCustomer: (...args: readonly string[]) => Promise<readonly string[]>
   /** Micro-USD made for the parties when the chain began. */
   readonly minted: bigint
   readonly model: string
@@ -37,7 +46,7 @@ const stakeUsd = '20'
 /** How long to wait for a lease with all providers, before any will do. */
 const patienceMs = 20_000
 
-/** Starts anvil, contracts, a bootstrap node, three providers, a validator, a gateway and the explorer, each its own process. */
+/** Starts anvil, contracts, a bootstrap node, four providers, a validator, a gateway and the explorer, each its own process. */
 export async function startLocalNetwork(
   { clock, say }: { clock: Clock; say: Printer },
   options: startLocalNetwork.Options,
@@ -49,12 +58,13 @@ export async function startLocalNetwork(
   const random = systemRandom()
   const party = (name: string) => Home.identity(folder(name), { random })
   const names = ['provider-1', 'provider-2', 'provider-3'] as const
-  const providers = names.map((name) => party(name))
-  const [buyer, validator, bootstrap] = ['gateway', 'validator', 'bootstrap'].map(party) as [
-    Identity.Identity,
-    Identity.Identity,
-    Identity.Identity,
-  ]
+  const providers = [...names, exactName].map((name) => party(name))
+  const [buyer, validator, bootstrap, customer] = [
+    'gateway',
+    'validator',
+    'bootstrap',
+    'customer',
+  ].map(party) as [Identity.Identity, Identity.Identity, Identity.Identity, Identity.Identity]
   const models = await say.step('model files are ready', () =>
     makeModels(folder('models'), options),
   )
@@ -69,7 +79,7 @@ export async function startLocalNetwork(
     ),
   )
 
-  const paid = [...providers, buyer]
+  const paid = [...providers, buyer, validator, customer]
   const { chain, file } = await say.step('chain and contracts are up', async () => {
     const network = join(home, 'network.json')
     const mints = paid.flatMap(({ address }) => ['--mint', `${address}=${walletMicroUsd}`])
@@ -99,13 +109,16 @@ export async function startLocalNetwork(
     await start('bootstrap', 'bootstrap', { port })
   })
 
-  await say.step('three providers have registered and sell', async () => {
+  await say.step('the providers have registered and sell', async () => {
     const shared = { listen, stake: stakeUsd, region: 'local', threads: 1, 'claim-after': 3 }
-    await Promise.all(
-      names.map((name, index) =>
+    await Promise.all([
+      ...names.map((name, index) =>
         start(name, 'provide', { ...shared, ...providerOptions(models, index) }),
       ),
-    )
+      ...(models.verifiable && models.isExact
+        ? [start(exactName, 'provide', { ...shared, ...exactOptions(models) })]
+        : []),
+    ])
   })
 
   const apiKey = await keepKey(folder('gateway'))
@@ -121,7 +134,11 @@ export async function startLocalNetwork(
       }),
       start('explorer', 'explorer', { listen, port: await freePort(options.explorerPort) }),
       models.verifiable
-        ? start('validator', 'validate', { listen, weights: models.weights })
+        ? start('validator', 'validate', {
+            listen,
+            weights: models.weights,
+            ...(models.isExact ? { exact: true, challenge: true } : {}),
+          })
         : undefined,
     ])
     return { gateway: String(gateway['url']), explorer: String(explorer['url']) }
@@ -142,7 +159,12 @@ export async function startLocalNetwork(
     chain,
     buyer: buyer.address,
     providers: providers.map(({ address }) => address),
+    customer: customer.address,
+    validator: validator.address,
     cheat: models.verifiable ? providers[2]!.address : undefined,
+    isExact: models.verifiable && models.isExact,
+    asCustomer: (...args) =>
+      runWeft([...args, ...flags({ home: folder('customer'), network: file, listen })]),
     minted: walletMicroUsd * BigInt(paid.length),
     model: models.id,
     apiKey,
@@ -156,6 +178,7 @@ export declare namespace startLocalNetwork {
     home: string
     model?: string | undefined
     upstream?: string | undefined
+    dispute?: boolean | undefined
     gatewayPort: number
     explorerPort: number
   }
@@ -178,12 +201,35 @@ function providerOptions(models: DemoModels, index: number): Record<string, unkn
   }
   if (!models.verifiable) return { ...prices, upstream: models.upstream }
   const file = { model: models.path, 'model-id': models.id }
-  return { ...prices, ...file, ...(index === 2 ? { 'cheat-with': models.otherPath } : {}) }
+  const cheat = { 'cheat-with': models.otherPath }
+  return { ...prices, ...file, ...(index === 2 ? cheat : {}) }
 }
+
+/** The fourth provider sells exact answers, and computes them with one wrong bit. */
+function exactOptions({ path, id }: { path: string; id: string }): Record<string, unknown> {
+  return { model: path, 'model-id': id, engine: 'exact', 'cheat-bit': wrongBit }
+}
+
+const exactName = 'provider-4'
+
+/** A bit of the first model's weights that shows in its answers. */
+const wrongBit = 'model.layers.0.self_attn.v_proj.weight:3070'
 
 /** Options as a command line writes them. */
 function flags(options: Readonly<Record<string, unknown>>): readonly string[] {
-  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  )
+}
+
+/** Runs a `weft` command to its end, for two minutes at most. */
+async function runWeft(args: readonly string[]): Promise<readonly string[]> {
+  const program = join(import.meta.dirname, '..', 'main.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args, '--json'], {
+    timeout: 120_000,
+    maxBuffer: 1 << 24,
+  })
+  return stdout.trimEnd().split('\n')
 }
 
 /** How many leases of the gateway are ready for jobs, or have ended for good. */
