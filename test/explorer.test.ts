@@ -44,6 +44,7 @@ describe('startExplorer', () => {
     expect((await get(`/api/orders/${story.orderId}`)).body).toMatchObject({
       leases: [{ state: 'ready' }, { state: 'ready' }],
     })
+    expect((await get('/api/disputes')).body).toEqual({ rows: [], next: null })
     expect((await get('/api/money')).body).toMatchObject({
       totals: { deposited: '10000000', claimed: '63', earned: '63' },
       conservation: { conserved: true },
@@ -103,6 +104,9 @@ describe('startExplorer', () => {
       ['/api/jobs?limit=5&limit=6', 400],
       ['/api/network?debug=1', 400],
       ['/api/jobs/0x12', 400],
+      ['/api/disputes?show=lost', 400],
+      ['/api/disputes/0x12', 400],
+      [`/api/disputes/${Hex.zero}`, 404],
       [`/api/jobs/${Hex.zero}`, 404],
       [`/api/jobs/${Hex.zero}/receipt`, 404],
       [`/api/leases/${Hex.zero}`, 404],

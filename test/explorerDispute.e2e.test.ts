@@ -160,6 +160,7 @@ describe('the page of a dispute', () => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
         for (const name of [...Object.keys(disputes), 'list', 'overview']) {
+          if (colorScheme === 'dark' && !['sum', 'open'].includes(name)) continue
           await (name in disputes
             ? open(name)
             : page.goto(`${url}/#/${name === 'list' ? 'disputes' : ''}`))
