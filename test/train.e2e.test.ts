@@ -86,7 +86,7 @@ describe('weft train', () => {
     expect(finding['payloads']).toBe(finding['segments'])
     expect((await status.ended).code).toBe(0)
     expect(JSON.parse(status.lines.at(-1)!)).toMatchObject({ phase: 'ended', round: 6 })
-  }, 120_000)
+  }, 300_000)
 
   test('refuses data that is another, and a folder of another run', async () => {
     const stranger = start(joiner('stranger', 'other.txt'))
