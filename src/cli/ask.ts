@@ -4,6 +4,7 @@ import type { Buyer } from '../buyer/Buyer.ts'
 import { unchecked } from '../buyer/checkClaim.ts'
 import { startBuyer } from '../buyer/startBuyer.ts'
 import * as Assurance from '../protocol/Assurance.ts'
+import type * as Completion from '../protocol/Completion.ts'
 import type * as ExactClaim from '../protocol/ExactClaim.ts'
 import * as Json from '../protocol/Json.ts'
 import { BaseError } from '../runtime/Errors.ts'
@@ -54,19 +55,17 @@ export function askCommand(): Command {
 async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptions): Promise<void> {
   const { tier, maxTokens, json } = options
   const model = options.model ?? (await firstModel(party, buyer))
-  const events = buyer.complete(
-    {
-      model,
-      input: { kind: 'chat', messages: [{ role: 'user', content: prompt }] },
-      maxTokens,
-      temperatureMicro: 0,
-      topPMicro: 1_000_000,
-      seed: options.seed ?? Buffer.from(party.random.bytes(4)).readUInt32BE(),
-      stop: [],
-      logprobs: 0,
-    },
-    { tier },
-  )
+  const request: Completion.Request = {
+    model,
+    input: { kind: 'chat', messages: [{ role: 'user', content: prompt }] },
+    maxTokens,
+    temperatureMicro: 0,
+    topPMicro: 1_000_000,
+    seed: options.seed ?? Buffer.from(party.random.bytes(4)).readUInt32BE(),
+    stop: [],
+    logprobs: 0,
+  }
+  const events = buyer.complete(request, { tier })
   let text = ''
   for await (const event of events) {
     if (event.type === 'completion-delta') {
@@ -87,7 +86,8 @@ async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptio
           receiptId,
           assurance,
           state: settled.state,
-          claim,
+          // With both, `weft dispute` can have the chain decide about the answer.
+          ...(claim && { claim, request }),
         }),
       )
     else {

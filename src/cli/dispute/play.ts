@@ -21,6 +21,7 @@ type PlayOptions = PartyOptions & {
   data?: string
   threads: number
   once?: boolean
+  patience: number
 }
 
 /** `weft dispute play`: plays our side of all disputes that we are a party of. */
@@ -40,6 +41,12 @@ export function playCommand(): Command {
       parseInteger({ min: 1, max: 8 }),
       threads,
     )
+    .option(
+      '--patience <seconds>',
+      'how long to wait for the other off the chain before going on on it',
+      parseInteger({ min: 1, max: 3600 }),
+      60,
+    )
     .option('--once', 'end when no dispute of ours is open')
     .action((options: PlayOptions) =>
       run(options, async () => {
@@ -50,7 +57,10 @@ export function playCommand(): Command {
         const proverFor = await openProverFor(party, options, stack)
         const store = party.store('disputes')
         const ports = { identity, chain, network, clock, logger, domain, store, proverFor }
-        const keeper = stack.use(await startDisputes(ports, { report: reportDispute(options) }))
+        const patience = { quietSeconds: options.patience, offerTimeoutMs: options.patience * 1000 }
+        const keeper = stack.use(
+          await startDisputes(ports, { report: reportDispute(options), ...patience }),
+        )
         if (options.json)
           console.log(JSON.stringify({ ready: 'disputes', address: identity.address }))
         else
