@@ -168,6 +168,7 @@ describe('the page of a dispute', () => {
           await eventually(() => page.locator('.loading').count()).toBe(0)
           if (name in disputes && name !== 'open')
             await page.locator('.bottom').waitFor({ timeout: 5_000 })
+          if (name === 'sum') await page.locator('.bottom summary').click()
           const overflow = await page.evaluate(
             () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
           )
