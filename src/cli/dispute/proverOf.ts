@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Backend } from '../../exact/Backend.ts'
 import * as Checkpoint from '../../exact/run/Checkpoint.ts'
 import { bytesOf } from '../../exact/run/Claim.ts'
@@ -23,8 +24,8 @@ export async function proverOfAnswer(
   const { graph, start } = source
   // The seed of an answer stands in its first state; the claim says it too, but nothing reads it there.
   const options: RunOptions = { graph, start, steps, signal }
-  const { stateRoots, checkpoints } = await recordRun({ backend }, options)
-  return startProver({ backend }, { ...options, stateRoots, checkpoints })
+  const { stateRoots, checkpoints } = await recordRun({ backend, turn }, options)
+  return startProver({ backend, turn }, { ...options, stateRoots, checkpoints })
 }
 
 /**
@@ -61,5 +62,7 @@ export async function proverOfFolder(
     return { step: found.steps, load }
   })
   const run = { graph, start, data: source.data, seed: file.seed, worker, steps }
-  return startProver({ backend }, { ...run, stateRoots, checkpoints })
+  return startProver({ backend, turn }, { ...run, stateRoots, checkpoints })
 }
+
+const turn = () => setImmediate()

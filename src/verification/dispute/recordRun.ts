@@ -1,6 +1,6 @@
 import type { Backend } from '../../exact/Backend.ts'
 import { startStateRoots } from '../../exact/run/startStateRoots.ts'
-import { batchesOf, type Checkpoint, restore, type RunOptions } from './startProver.ts'
+import { batchesOf, type Checkpoint, restore, type RunOptions, type Turn } from './startProver.ts'
 
 /** What a prover needs of a run that was done. */
 export type Recorded = {
@@ -13,7 +13,7 @@ export type Recorded = {
 
 /** Does a run and keeps what its prover needs: a state root each step, and now and then a state. */
 export async function recordRun(
-  { backend }: { readonly backend: Backend },
+  { backend, turn }: { readonly backend: Backend; readonly turn?: Turn | undefined },
   { graph, start, data, seed = [0, 0], worker = 0, steps, signal, ...rest }: recordRun.Options,
 ): Promise<Recorded> {
   const { checkpointEvery = Math.max(1, Math.ceil(Math.sqrt(steps))), keep = keepInMemory } = rest
@@ -30,6 +30,7 @@ export async function recordRun(
       checkpoints.push({ step, load: await keep(step, state()) })
     executable.step(batchAt(step))
     stateRoots.set(stateRoot(), step * 32)
+    await turn?.()
   }
   return { stateRoots, checkpoints, end: state() }
 }

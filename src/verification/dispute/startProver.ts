@@ -36,7 +36,7 @@ export type Prover = AsyncDisposable & {
  * @throws {ProverError} when the run is not one that can be claimed.
  */
 export async function startProver(
-  { backend }: { readonly backend: Backend },
+  { backend, turn }: { readonly backend: Backend; readonly turn?: Turn | undefined },
   options: startProver.Options,
 ): Promise<Prover> {
   const { graph, start, data, steps, stateRoots, checkpoints = [], signal } = options
@@ -78,6 +78,7 @@ export async function startProver(
       for (let step = nearest.step; step < index; step++) {
         signal?.throwIfAborted()
         executable.step(batchAt(step))
+        await turn?.()
       }
       const before = graph.state.map((_, slot) => executable.readState(slot).slice())
       executable.step(batchAt(index))
@@ -114,6 +115,9 @@ export type RunOptions = {
   steps: number
   signal?: AbortSignal | undefined
 }
+
+/** Lets the process do other work between steps, which take it whole. */
+export type Turn = () => Promise<void>
 
 /** A state that was kept. */
 export type Checkpoint = {
