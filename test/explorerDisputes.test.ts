@@ -8,7 +8,7 @@ import { readDispute } from '../src/indexer/tables/readDisputes.ts'
 import * as Hex from '../src/protocol/Hex.ts'
 import { silentLogger } from '../src/runtime/silentLogger.ts'
 import { virtualClock } from '../src/runtime/virtualClock.ts'
-import { openDispute, tampered, type Runs, wrongRuns } from './explorerDisputes.ts'
+import { minting, openDispute, tampered, type Runs, wrongRuns } from './explorerDisputes.ts'
 import { explorerWorld } from './explorerWorld.ts'
 
 const sums = wrongRuns('sum')
@@ -113,7 +113,7 @@ async function played(runs: Runs, moves = 100): Promise<Api.DisputeDetail> {
   const clock = virtualClock()
   const world = explorerWorld(clock)
   const [claimant, challenger] = [world.party(), world.party()]
-  const parties = { claimant, challenger, mint: world.ledger.mint }
+  const parties = { claimant, challenger, mint: minting(claimant.chain) }
   const dispute = await openDispute(parties, runs, { job: Hex.sha256('job') })
   for (let made = 0; made < moves; made++) if (!(await dispute.move())) break
   const network = world.network.join('explorer')

@@ -1,6 +1,6 @@
 /** The tables of disputes: kept through reorganisations, read as the API shows them. */
 import { describe, expect, test } from 'vitest'
-import { type Dispute, openDispute, wrongRuns } from '../../test/explorerDisputes.ts'
+import { type Dispute, minting, openDispute, wrongRuns } from '../../test/explorerDisputes.ts'
 import { explorerWorld } from '../../test/explorerWorld.ts'
 import * as Hex from '../protocol/Hex.ts'
 import { silentLogger } from '../runtime/silentLogger.ts'
@@ -109,7 +109,7 @@ async function start() {
   const world = explorerWorld(clock)
   const [claimant, challenger] = [world.party(), world.party()]
   await world.register(claimant, 7_000_000n)
-  const parties = { claimant, challenger, mint: world.ledger.mint }
+  const parties = { claimant, challenger, mint: minting(claimant.chain) }
   const known = await runs
   const open = (): Promise<Dispute> => openDispute(parties, known, { job })
   const dispute = await open()

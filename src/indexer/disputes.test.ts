@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openDispute, type Runs, wrongRuns } from '../../test/explorerDisputes.ts'
+import { minting, openDispute, type Runs, wrongRuns } from '../../test/explorerDisputes.ts'
 import { explorerWorld } from '../../test/explorerWorld.ts'
 import type { ChainEvent } from '../chain/Chain.ts'
 import * as Hex from '../protocol/Hex.ts'
@@ -140,7 +140,7 @@ async function play(kind: (typeof kinds)[number]) {
   const clock = virtualClock()
   const world = explorerWorld(clock)
   const [claimant, challenger] = [world.party(), world.party()]
-  const parties = { claimant, challenger, mint: world.ledger.mint }
+  const parties = { claimant, challenger, mint: minting(claimant.chain) }
   const table = await openDispute(parties, await known)
   do await clock.run(clock.now() + 7_000)
   while (await table.move())

@@ -112,15 +112,12 @@ function layersOf(where: Api.Where, operation: Operation | undefined): readonly 
       span,
     })
   }
-  if (segments && operation) {
+  if (segments && operation && operation.segments > 1) {
     const isFinish = segments.from === operation.segments - 1
     const isOne = segments.to - segments.from === 1
     layers.push({
       what: isFinish && isOne ? 'What finishes it' : named('Segment', segments),
-      of:
-        operation.segments === 1
-          ? 'the one segment that computes it'
-          : `of the ${count(operation.segments)} segments that compute it`,
+      of: `of the ${count(operation.segments)} segments that compute it`,
       note: isOne && !isFinish ? termsOf(operation.kind, segments.from) : undefined,
       span: { ...segments, of: operation.segments },
     })

@@ -29,9 +29,14 @@ function WrongOperand({ of: { operand, held } }: { of: NonNullable<Examined['wro
   return (
     <div class="bottom">
       <p class="bottom-head">
-        The claimant computed with <code>{operand.name}</code>
-        {operand.value !== undefined && ` of value ${operand.value}`}, and that is not what stands
-        there.
+        {operand.value === undefined ? (
+          'The claimant computed with another token than stands in the data.'
+        ) : (
+          <>
+            The claimant computed with <code>{operand.name}</code> of value {operand.value}, and
+            that is not what stands there.
+          </>
+        )}
       </p>
       <Pair
         rows={[
@@ -87,7 +92,7 @@ function Sum({ detail, examined }: { detail: Api.DisputeDetail; examined: Examin
                 <th class="number">k</th>
                 <th class="number">a</th>
                 <th class="number">b</th>
-                <th class="number">sum so far, + a·b</th>
+                <th class="number">sum + a·b</th>
               </tr>
             </thead>
             <tbody>
