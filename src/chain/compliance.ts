@@ -1,26 +1,11 @@
 /** What every adapter of the chain port must do; each adapter's test calls it. */
 import { describe, expect, test } from 'vitest'
 import type * as Hex from '../protocol/Hex.ts'
-import type { Identity } from '../protocol/Identity.ts'
 import * as Lease from '../protocol/Lease.ts'
 import * as Voucher from '../protocol/Voucher.ts'
-import type { Chain, Claim } from './Chain.ts'
+import type { Claim } from './Chain.ts'
+import { type Create, fund, mint, type Setup } from './complianceSetup.ts'
 import { disputesCompliance } from './disputesCompliance.ts'
-
-/** A fresh chain with four parties, none of whom has any stable money. */
-export type Setup = AsyncDisposable & {
-  readonly buyer: Party
-  readonly provider: Party
-  readonly stranger: Party
-  readonly court: Party
-  /** Lets chain time pass. */
-  elapse(seconds: number): Promise<void>
-}
-
-export type Party = { readonly chain: Chain; readonly identity: Identity }
-
-/** Makes a setup; the contract of disputes is the court instead of the party of that name when told so. */
-export type Create = (options?: { disputesAreCourt: boolean }) => Promise<Setup>
 
 export function chainCompliance(create: Create): void {
   describe('as a chain', () => {
@@ -314,17 +299,6 @@ function eventCompliance(create: () => Promise<Setup>): void {
       )
     })
   })
-}
-
-/** Makes stable money for a party. */
-export async function mint({ chain, identity }: Party, amountMicroUsd: bigint): Promise<void> {
-  await chain.send({ type: 'mint', to: identity.address, amountMicroUsd })
-}
-
-/** Makes money for a party and deposits it. */
-export async function fund(party: Party, amountMicroUsd: bigint): Promise<void> {
-  await mint(party, amountMicroUsd)
-  await party.chain.send({ type: 'deposit', buyer: party.identity.address, amountMicroUsd })
 }
 
 async function leaseOf(

@@ -13,7 +13,7 @@ import { challengerMove } from '../verification/dispute/challengerMove.ts'
 import { claimantMove } from '../verification/dispute/claimantMove.ts'
 import * as Game from '../verification/dispute/Game.ts'
 import type { DisputeEvent } from './Chain.ts'
-import { type Create, mint, type Party, type Setup } from './compliance.ts'
+import { type Create, mint, type Party, type Setup } from './complianceSetup.ts'
 
 let honest: Claimed
 let liar: Claimed
@@ -322,7 +322,7 @@ type Table = Setup & {
   readonly claim: Signed<ExactClaim.ExactClaim>
   readonly key: DisputeKey.DisputeKey
   readonly id: Hex.Hex
-  challenge(options?: { by?: Party; signature?: Hex.Hex }): Promise<unknown>
+  readonly challenge: (options?: { by?: Party; signature?: Hex.Hex }) => Promise<unknown>
 }
 
 /** The provider claims a run, and has credit to be challenged by the buyer. */

@@ -3,7 +3,8 @@ import * as Identity from '../protocol/Identity.ts'
 import { seededRandom } from '../runtime/seededRandom.ts'
 import { virtualClock } from '../runtime/virtualClock.ts'
 import { play } from '../verification/dispute/Game.ts'
-import { chainCompliance, fund, type Party } from './compliance.ts'
+import { chainCompliance } from './compliance.ts'
+import { fund, type Party } from './complianceSetup.ts'
 import { memoryChain } from './memory.ts'
 
 const identities = [1, 2, 3, 4].map((byte) => Identity.from(new Uint8Array(32).fill(byte)))

@@ -1,7 +1,7 @@
 /** The parties of the chain suite on a node that answers JSON-RPC, with contracts of their own. */
 import * as Identity from '../protocol/Identity.ts'
 import { systemRandom } from '../runtime/systemRandom.ts'
-import type { Party, Setup } from './compliance.ts'
+import type { Party, Setup } from './complianceSetup.ts'
 import { deploy } from './deploy.ts'
 import { viemChain } from './viem.ts'
 

@@ -48,8 +48,13 @@ describe('startDisputeKeeper', () => {
       world.reports.filter((each) => each.by === by).map(({ what, detail }) => detail ?? what)
     expect(told('challenger')).toEqual([
       'challenged',
-      ...['pick', 'dispute-after', 'pick', 'prove-slot'],
-      ...['slashed', 'burned', 'won'],
+      'pick',
+      'dispute-after',
+      'pick',
+      'prove-slot',
+      'slashed',
+      'burned',
+      'won',
     ])
     expect(told('claimant')).toEqual(['challenged', 'reveal', 'enter', 'reveal', 'lost'])
     expect(await keeper.ours()).toMatchObject([{ id: world.id, done: true }])
@@ -140,8 +145,13 @@ describe('startDisputeKeeper', () => {
     expect(await world.state()).toMatchObject({ state: 'challenger-won' })
     expect(world.reports.filter(({ by }) => by === 'challenger').map(({ what }) => what)).toEqual([
       'challenged',
-      ...['adopted', 'moved', 'moved', 'moved'],
-      ...['slashed', 'burned', 'won'],
+      'adopted',
+      'moved',
+      'moved',
+      'moved',
+      'slashed',
+      'burned',
+      'won',
     ])
     expect(await world.money()).toEqual(won)
   })

@@ -56,7 +56,7 @@ export async function proverOfFolder(
   for (const [at, { root }] of entries.slice(0, steps).entries())
     stateRoots.set(bytesOf(root), at * 32)
   const checkpoints = RunFolder.checkpointPaths(folder).map((path) => {
-    const { state, ...found } = Checkpoint.read(readBytes(path), { graph, origin })
+    const found = Checkpoint.read(readBytes(path), { graph, origin })
     // Read again when it is needed: states are large.
     const load = () => Promise.resolve(Checkpoint.read(readBytes(path), { graph, origin }).state)
     return { step: found.steps, load }

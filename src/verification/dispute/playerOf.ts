@@ -17,13 +17,13 @@ export type Seat = { readonly position: Position; readonly shown: readonly Move.
 /** Plays a dispute by what a prover finds, whichever side it is asked for. */
 export type Player = {
   /** What to do in the turn of whom the position says. */
-  move(seat: Seat): Promise<Move.Move>
+  readonly move: (seat: Seat) => Promise<Move.Move>
   /**
    * Where a dispute stands after a move of which only the chain's event is known.
    *
    * @throws {MoveError} when the dispute is about another graph than ours, or the move is not what it must be.
    */
-  follow(seat: Seat, told: Told.Told): Seat
+  readonly follow: (seat: Seat, told: Told.Told) => Seat
 }
 
 /** Makes a player of a claim's dispute. */
