@@ -14,8 +14,6 @@ import { playerOf } from '../src/verification/dispute/playerOf.ts'
 import type { Claimed } from './exactDisputes.ts'
 import { identityOf } from './providerWorld.ts'
 
-export type DisputeWorld = Awaited<ReturnType<typeof disputeWorld>>
-
 /** Both have credit of a hundred micro-USD and a stake; the claim has a bond of forty. */
 export async function disputeWorld({ claimed, seed = 1 }: { claimed: Claimed; seed?: number }) {
   const clock = virtualClock()

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import * as Completion from '../../protocol/Completion.ts'
@@ -44,15 +44,6 @@ export function keep(home: string, id: Hex.Hex, file: ClaimFile): string {
 export function find(home: string, id: Hex.Hex): ClaimFile | undefined {
   const path = join(folderOf(home), `${id}.json`)
   return existsSync(path) ? read(path) : undefined
-}
-
-/** Ids of the claims that were kept. */
-export function list(home: string): readonly string[] {
-  const folder = folderOf(home)
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => name.slice(0, -'.json'.length))
 }
 
 function folderOf(home: string): string {
