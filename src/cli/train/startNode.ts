@@ -16,7 +16,7 @@ import type { StepReport } from '../../exact/train/startRun.ts'
 import type { Decision } from '../../training/coordinator/State.ts'
 import { type Log, openLog } from '../../training/log/openLog.ts'
 import { type BulkContents, bulkContents } from '../../training/node/bulkContents.ts'
-import { meetAny, startAcquaintance } from '../../training/node/startAcquaintance.ts'
+import { meetAny, peersIn, startAcquaintance } from '../../training/node/startAcquaintance.ts'
 import { type LogSync, startLogSync } from '../../training/node/startLogSync.ts'
 import { startWorker, type Worker } from '../../training/node/startWorker.ts'
 import type { Replica } from '../../training/Replica.ts'
@@ -75,9 +75,11 @@ export async function startNode(
   const remember = rememberer(folder, { ...known, ...portsOf(network, bulk) })
   const { onDecisions, onReplica, onStep, steps } = options
   const parts = { log, network, identity, clock, domain, logger }
-  const sync = stack.use(await startLogSync(parts, { onDecisions }))
+  const places = [...file.peers, ...known.peers]
+  await meetAny(parts, { run: log.run, addresses: places })
+  const peers = peersIn(places).filter((peer) => peer !== identity.peerId)
+  const sync = stack.use(await startLogSync(parts, { onDecisions, peers }))
   stack.use(await startAcquaintance(parts, { run: log.run, onPeer: remember }))
-  await meetAny(parts, { run: log.run, addresses: [...file.peers, ...known.peers] })
   const { run, layout, start, training: data } = prepared
   const worker = stack.use(
     await startWorker(

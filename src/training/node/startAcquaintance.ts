@@ -76,15 +76,15 @@ export async function meetAny(
   { network, clock }: Pick<startAcquaintance.Ports, 'network' | 'clock'>,
   { run, addresses, patienceMs = 6_000 }: meetAny.Options,
 ): Promise<boolean> {
-  const peers = new Set(addresses.flatMap((each) => /\/p2p\/([^/]+)$/.exec(each)?.[1] ?? []))
+  const peers = peersIn(addresses)
   const done = new AbortController()
   const { signal } = done
   const body = Json.toBytes({ run, from: 2 ** 31 })
   for (const address of addresses) {
-    const [, peer] = /\/p2p\/([^/]+)$/.exec(address) ?? []
+    const [peer] = peersIn([address])
     if (peer) network.learn(peer, [address])
   }
-  const asked = [...peers]
+  const asked = peers
     .filter((peer) => peer !== network.self)
     .slice(0, addressLimit)
     .map((peer) => ask(network, peer, protocol, body, { signal, idleTimeoutMs: patienceMs }))
@@ -102,6 +102,11 @@ export async function meetAny(
     done.abort(new DOMException('Somebody answered.', 'AbortError'))
     await Promise.allSettled(asked)
   }
+}
+
+/** The peers that multiaddrs lead to, each once. */
+export function peersIn(addresses: readonly string[]): readonly string[] {
+  return [...new Set(addresses.flatMap((each) => /\/p2p\/([^/]+)$/.exec(each)?.[1] ?? []))]
 }
 
 export declare namespace meetAny {

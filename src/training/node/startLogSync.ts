@@ -31,13 +31,15 @@ export const protocol = '/weft/training/1'
  */
 export async function startLogSync(
   ports: startLogSync.Ports,
-  { intervalMs = 250, idleMs = 1_000, settleMs = 2_000, onDecisions }: startLogSync.Options = {},
+  options: startLogSync.Options = {},
 ): Promise<LogSync> {
   const { log, network, identity, clock, domain, logger } = ports
+  const { intervalMs = 250, idleMs = 1_000, settleMs = 2_000, peers = [], onDecisions } = options
   const { run } = log
   /** Entries that wait for a batch of ours, by their hash. */
   const waiting = new Map<Hex.Hex, Entry.Entry>()
-  const beganAt = clock.now()
+  let beganAt = clock.now()
+  let isCurrent = peers.length === 0
   const controller = new AbortController()
   const { signal } = controller
   let catchingUp = false
@@ -75,7 +77,7 @@ export async function startLogSync(
 
   /** Writes when there is something to say, or the time to tell; goes on when the coordinator is silent. */
   async function coordinate(): Promise<void> {
-    if (log.state().phase === 'ended' || clock.now() - beganAt < settleMs) return
+    if (!isCurrent || log.state().phase === 'ended' || clock.now() - beganAt < settleMs) return
     const { term, now, sequence } = log.head()
     const silentMs = clock.now() - now
     if (isCoordinator()) {
@@ -124,6 +126,27 @@ export async function startLogSync(
     const [oldest] = waiting.keys()
     // Only a coordinator empties this: others keep the latest, should they become it.
     if (waiting.size > keptLimit && !isCoordinator() && oldest) waiting.delete(oldest)
+  }
+
+  /**
+   * Asks others for their log before we write in ours: while we were gone they may have gone on, and two
+   * coordinators would both be told what the workers do.
+   */
+  async function becomeCurrent(): Promise<void> {
+    let answered = 0
+    for (const peer of peers.slice(0, askedLimit)) {
+      if (catchingUp) break
+      await catchUp(peer).then(
+        () => answered++,
+        (error: unknown) => {
+          signal.throwIfAborted()
+          logger.debug({ run, peer, code: codeOf(error) }, 'Its log is not to be had.')
+        },
+      )
+    }
+    if (answered === 0) await clock.sleep(aloneMs, { signal })
+    beganAt = clock.now()
+    isCurrent = true
   }
 
   /** Asks a peer for what we miss, further back each time until its batches join ours. */
@@ -186,6 +209,10 @@ export async function startLogSync(
     const ends = every(clock, ms, task, { signal, onError })
     stack.defer(() => ends)
   }
+  if (!isCurrent) {
+    const current = becomeCurrent().catch(() => {})
+    stack.defer(() => current)
+  }
   loop('coordinate', intervalMs, coordinate)
   loop('tell', 5_000, tell)
   stack.defer(() => controller.abort(new DOMException('The node stops.', 'AbortError')))
@@ -216,6 +243,8 @@ export declare namespace startLogSync {
     idleMs?: number | undefined
     /** How long a node listens before it writes, in case others went on without it. @default 2_000 */
     settleMs?: number | undefined
+    /** Who is asked for the log before we write in it. @default [] */
+    peers?: readonly string[] | undefined
     onDecisions?: ((decisions: readonly Decision[]) => void | Promise<void>) | undefined
   }
 }
@@ -223,6 +252,9 @@ export declare namespace startLogSync {
 const waitingLimit = 4096
 const keptLimit = 512
 const pageLimit = 1024
+const askedLimit = 16
+/** How long a node listens that none of those it knows has answered. */
+const aloneMs = 8_000
 /** What a gossiped batch may take, less than the network's own limit. */
 const batchBytes = 48 * 1024
 const replyBytes = 2 * 1024 * 1024
