@@ -24,8 +24,9 @@ export async function disputeOnce(
 ): Promise<DisputeSummary> {
   const { urls, asCustomer, model } = network
   if (!(await endedDispute(urls.explorer))) {
+    // Longer than a probe, which a clever cheat answers honestly.
     const bought = await say.step('an exact answer is bought from provider-4', async () => {
-      const ask = ['ask', prompt, '--tier', 'exact', '--model', model, '--max-tokens', '12']
+      const ask = ['ask', prompt, '--tier', 'exact', '--model', model, '--max-tokens', '24']
       for (let attempt = 1; ; attempt++)
         try {
           const lines = await asCustomer(...ask, '--deposit', '2')
@@ -45,7 +46,7 @@ export async function disputeOnce(
   for (const { words } of detail.moves.slice(-3)) say.line(`      ${words}`)
   say.line(
     `      ${ended.moves} moves, ${ended.gas.toLocaleString('en-US')} gas; slashed ${formatUsd(BigInt(ended.slashed))}` +
-      `; ${urls.explorer}/disputes/${ended.id}`,
+      `; ${urls.explorer}/#/disputes/${ended.id}`,
   )
   return {
     winner: ended.state === 'challenger-won' ? 'challenger' : 'claimant',
