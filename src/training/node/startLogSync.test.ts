@@ -41,6 +41,33 @@ describe('startLogSync', () => {
     expect(buyer!.log.run).toBe(world.nodes[0]!.log.run)
   })
 
+  test('a coordinator that comes back asks for the log before it writes in its own', async () => {
+    await using world = await start(4)
+    for (const node of world.nodes.slice(1)) await node.sync.submit(node.join())
+    await world.advance(6_000)
+    await world.stop(0)
+    await world.advance(30_000)
+    const { sequence } = world.nodes[1]!.log.head()
+    const peers = world.nodes.slice(1).map(({ identity }) => identity.peerId)
+    await world.restart(0, peers)
+    await world.nodes[0]!.sync.submit(world.nodes[0]!.join())
+    await world.advance(1_500)
+    expect(world.nodes[0]!.log.head().term).toBeGreaterThan(0)
+    expect(world.nodes[0]!.log.head().sequence).toBeGreaterThanOrEqual(sequence)
+  })
+
+  test('a node whose peers are all gone goes on alone in the end', async () => {
+    await using world = await start(2)
+    await world.nodes[0]!.sync.submit(world.nodes[0]!.join())
+    await world.advance(6_000)
+    await world.stop(0)
+    await world.stop(1)
+    await world.restart(0, [world.nodes[1]!.identity.peerId])
+    const { sequence } = world.nodes[0]!.log.head()
+    await world.advance(60_000)
+    expect(world.nodes[0]!.log.head().sequence).toBeGreaterThan(sequence)
+  })
+
   test('comes to one log after the network was in two', async () => {
     await using world = await start(5)
     for (const node of world.nodes.slice(1)) await node.sync.submit(node.join())
@@ -100,12 +127,12 @@ async function start(count: number, faults = {}) {
   const network = memoryNetwork({ clock, random, faults })
   const stores = Array.from({ length: count }, () => memoryStore())
   const order = orderOf(identityOf(0))
-  const open = async (number: number): Promise<Node> => {
+  const open = async (number: number, peers: readonly string[] = []): Promise<Node> => {
     const identity = identityOf(number)
     const log = await openLog({ domain, store: stores[number]! }, { order })
     const endpoint = network.join(identity.peerId)
     const ports = { log, identity, clock, domain, logger: silentLogger(), network: endpoint }
-    const sync = await startLogSync(ports)
+    const sync = await startLogSync(ports, { peers })
     return { identity, log, sync, join: () => joinOf(identity, log) }
   }
   const nodes: Node[] = []
@@ -120,8 +147,8 @@ async function start(count: number, faults = {}) {
       await clock.run(clock.now() + 1)
       await ended
     },
-    async restart(number: number) {
-      nodes[number] = await open(number)
+    async restart(number: number, peers: readonly string[] = []) {
+      nodes[number] = await open(number, peers)
     },
     async [Symbol.asyncDispose]() {
       const ended = nodes.map(({ sync }) => sync[Symbol.asyncDispose]())
