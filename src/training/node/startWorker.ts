@@ -67,7 +67,8 @@ export async function startWorker(
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
   const sentAt = new Map<string, number>()
-  const audited = new Set<string>()
+  /** What audits found, said until it is in the log. */
+  const audited = new Map<string, Audit.Audit>()
 
   const keptIn = (round: number) =>
     annealedKept(round, { rounds: order.rounds, first: order.keptFirst, last: order.keptLast })
@@ -105,8 +106,10 @@ export async function startWorker(
     if (!round.reports.has(own.number)) await report(round.number)
     await gather(state)
     if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state)
+    const duties = auditDuties(state, own)
+    for (const { key } of duties) if (audited.has(key)) await tellAudit(key)
     if (work) return
-    const duty = auditDuty(state, own)
+    const duty = duties.find(({ key }) => !audited.has(key))
     if (duty) work = occupied(() => audit(state, duty))
     else if (phase === 'round' && own.firstRound <= round.number) await contribute(state, own)
   }
@@ -335,15 +338,20 @@ export async function startWorker(
     })
   }
 
-  /** A contribution that we are to run again, if there is one. */
-  function auditDuty(state: State, own: Member): Duty | undefined {
-    for (const { number, contributions } of state.open)
-      for (const [worker, { audits, commitment }] of contributions) {
-        const key = `${number} ${worker}`
-        if (audits.get(own.number) === 'assigned' && !audited.has(key))
-          return { worker, commitment, key }
-      }
-    return undefined
+  /** Contributions that we are to run again, as long as the log waits for it. */
+  function auditDuties({ open }: State, own: Member): readonly Duty[] {
+    return open.flatMap(({ number, contributions }) =>
+      [...contributions]
+        .filter(([, { audits }]) => audits.get(own.number) === 'assigned')
+        .map(([worker, { commitment }]) => ({ worker, commitment, key: `${number} ${worker}` })),
+    )
+  }
+
+  function tellAudit(key: string): Promise<void> {
+    return say(`audit ${key}`, () => ({
+      kind: 'audit',
+      signed: Audit.sign(domain, audited.get(key)!, identity),
+    }))
   }
 
   async function audit(state: State, { worker, commitment, key }: Duty): Promise<void> {
@@ -353,7 +361,6 @@ export async function startWorker(
       from && hashOf(layout, from) === commitment.parent
         ? await examine(commitment, { from, number, source })
         : ({ outcome: 'declined', reason: 'Segment.StateGone' } as const)
-    audited.add(key)
     const message = {
       run: log.run,
       auditor: identity.address,
@@ -363,10 +370,9 @@ export async function startWorker(
     }
     const facts = { worker: commitment.worker, round: commitment.round, ...found }
     logger.info(facts, 'Ran a segment again.')
-    await say(`audit ${key}`, () => ({
-      kind: 'audit',
-      signed: Audit.sign(domain, message, identity),
-    }))
+    audited.set(key, message)
+    if (audited.size > auditLimit) audited.delete(audited.keys().next().value!)
+    await tellAudit(key)
   }
 
   async function examine(
@@ -460,6 +466,7 @@ type Duty = {
 
 const repeatMs = 3_000
 const heldLimit = 1024
+const auditLimit = 256
 
 function closesOf(decisions: readonly Decision[]): readonly Close[] {
   return decisions.filter((each) => each.kind === 'round-close')
