@@ -10,6 +10,7 @@ import { askNode } from '../src/chain/viemCompliance.ts'
 import * as DisputeKey from '../src/protocol/dispute/DisputeKey.ts'
 import type * as Move from '../src/protocol/dispute/Move.ts'
 import * as Position from '../src/protocol/dispute/Position.ts'
+import type * as Domain from '../src/protocol/Domain.ts'
 import * as ExactClaim from '../src/protocol/ExactClaim.ts'
 import * as Identity from '../src/protocol/Identity.ts'
 import * as Ply from '../src/protocol/Ply.ts'
@@ -256,7 +257,18 @@ function actionOf(drawn: Drawn, { domain }: Chain, { identities, messages }: Cas
       const { signature } = ExactClaim.sign(domain, claim, identities[drawn.signer]!)
       return { type: drawn.type, claim, signature }
     }
+    default:
+      return aboutDispute(drawn, domain, { identities, messages })
   }
+}
+
+/** The same of actions in a dispute. */
+function aboutDispute(
+  drawn: Extract<Drawn, { challenger: number }>,
+  domain: Domain.Domain,
+  { identities, messages }: Cast,
+): Action {
+  const at = (index: number) => identities[index]!.address
   const claim = messages[drawn.claim]!
   const challenger = at(drawn.challenger)
   const key = { claim: ExactClaim.hash(domain, claim), challenger }
