@@ -257,7 +257,13 @@ function actionOf(drawn: Drawn, { domain }: Chain, { identities, messages }: Cas
       const { signature } = ExactClaim.sign(domain, claim, identities[drawn.signer]!)
       return { type: drawn.type, claim, signature }
     }
-    default:
+    case 'dispute-move':
+    case 'dispute-adopt':
+    case 'dispute-timeout':
+    case 'dispute-close':
+    case 'release-claim':
+    case 'slash-claimant':
+    case 'burn-bond':
       return aboutDispute(drawn, domain, { identities, messages })
   }
 }
