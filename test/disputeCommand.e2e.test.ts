@@ -1,5 +1,6 @@
 /** `weft dispute` as its users have it: a false claim about a run of training, challenged by who repeated it. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -42,8 +43,12 @@ beforeAll(async () => {
   }
 }, 120_000)
 
-afterAll(() => {
-  for (const child of children) child.kill('SIGKILL')
+afterAll(async () => {
+  // In their own way: who kills a chain leaves its node running.
+  for (const child of children) {
+    const exited = once(child, 'exit')
+    if (child.kill('SIGTERM')) await exited
+  }
   rmSync(home, { recursive: true, force: true })
 })
 
