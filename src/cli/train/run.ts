@@ -162,7 +162,8 @@ function termsOf(terms: Config.Terms) {
     auditMicro: micro(terms.auditShare),
     priceMicroUsd: BigInt(micro(terms.priceUsd)),
     budgetMicroUsd: BigInt(micro(terms.budgetUsd)),
-    tier: 'exact',
+    // Audits run segments again to the bit, but no claim of them can be taken to the chain yet.
+    tier: 'unverified',
   }
 }
 

@@ -3,9 +3,8 @@ import { define, type MessageOf } from '../SignedMessage.ts'
 /** What a buyer wants trained, how, and what it pays; its hash is the id of the run. docs/training-rules.md says what follows. */
 export type TrainingOrder = MessageOf<typeof types, 'TrainingOrder'>
 
-/** How a round's updates are made and applied. */
-export const rules = ['sparse', 'diloco', 'allreduce'] as const
-export type Rule = (typeof rules)[number]
+/** How a round's updates are made and applied; a node refuses an order by any other rule. */
+export const rules = ['sparse'] as const
 
 /** EIP-712 types. */
 export const types = {

@@ -108,6 +108,12 @@ describe('openLog', () => {
     expect(ours.head().sequence).toBe(2)
   })
 
+  test('refuses an order by a rule that it does not know', async () => {
+    const other = TrainingOrder.sign(domain, { ...order.message, rule: 'diloco' }, buyer)
+    const opened = openLog({ domain, store: memoryStore() }, { order: other })
+    await expect(opened).rejects.toThrow('by the rule diloco')
+  })
+
   test('leaves entries without effect that their author did not sign', async () => {
     const log = await openLog({ domain, store: memoryStore() }, { order })
     const forged = join(workers[0]!)
