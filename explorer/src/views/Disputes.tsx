@@ -1,62 +1,37 @@
-import { useState } from 'preact/hooks'
 import type * as Api from '../../../src/indexer/Api.ts'
 import { clockText, leftOf, placeOf, stateWords } from '../disputes.ts'
 import { ago, count, dateTime, usd } from '../format.ts'
-import { useData, useNow } from '../live.ts'
 import { type Column, DataTable } from '../parts/DataTable.tsx'
-import { More, usePages } from '../parts/More.tsx'
+import { ListPage } from '../parts/ListPage.tsx'
 import { Account, Id } from '../parts/Names.tsx'
-import { Card, Empty, Loaded, Page, Tone } from '../parts/Page.tsx'
+import { Empty, Tone } from '../parts/Page.tsx'
 
 /** Every dispute, newest first. */
 export function Disputes() {
-  const [show, setShow] = useState('')
-  const query = `/api/disputes?limit=50${show && `&show=${show}`}`
-  const first = useData<Api.Page<Api.Dispute>>(query)
-  const pages = usePages(query, first.data)
-  const now = useNow()
   return (
-    <Page
+    <ListPage<Api.Dispute>
       title="Disputes"
       lead="Whoever computed something else than was claimed can have the chain decide. It is asked about one number only."
-    >
-      <Card
-        title="Newest first"
-        aside={
-          <label class="field">
-            <span>Show</span>
-            <select
-              value={show}
-              onChange={(event) => setShow((event.target as HTMLSelectElement).value)}
-            >
-              <option value="">all</option>
-              <option value="open">open</option>
-              <option value="ended">ended</option>
-            </select>
-          </label>
-        }
-      >
-        <Loaded of={first}>
-          {() =>
-            pages.rows.length > 0 ? (
-              <>
-                <DisputesTable disputes={pages.rows} now={now} />
-                <More pages={pages} what="older disputes" />
-              </>
-            ) : (
-              <Empty title="Nobody disputes anything.">
-                <p>
-                  Exact work is claimed with a bond. When somebody computes it again and gets
-                  something else, the dispute appears here, move by move.
-                </p>
-              </Empty>
-            )
-          }
-        </Loaded>
-      </Card>
-    </Page>
+      from="/api/disputes?limit=50"
+      filters={filters}
+      table={(disputes, now) => <DisputesTable disputes={disputes} now={now} />}
+      empty={() => (
+        <Empty title="Nobody disputes anything.">
+          <p>
+            Exact work is claimed with a bond. When somebody computes it again and gets something
+            else, the dispute appears here, move by move.
+          </p>
+        </Empty>
+      )}
+    />
   )
 }
+
+const filters = [
+  ['', 'all'],
+  ['open', 'open'],
+  ['ended', 'ended'],
+] as const
 
 export function DisputesTable(props: { disputes: readonly Api.Dispute[]; now: number }) {
   const { disputes, now } = props

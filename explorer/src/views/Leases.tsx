@@ -1,59 +1,34 @@
-import { useState } from 'preact/hooks'
 import type * as Api from '../../../src/indexer/Api.ts'
 import { ago, count, dateTime, usd } from '../format.ts'
-import { useData, useNow } from '../live.ts'
 import { LeaseState } from '../parts/Badge.tsx'
 import { type Column, DataTable } from '../parts/DataTable.tsx'
-import { More, usePages } from '../parts/More.tsx'
+import { ListPage } from '../parts/ListPage.tsx'
 import { Account, Id } from '../parts/Names.tsx'
-import { Card, Empty, Loaded, Page } from '../parts/Page.tsx'
+import { Empty } from '../parts/Page.tsx'
 
 /** Every lease, newest first. */
 export function Leases() {
-  const [show, setShow] = useState('')
-  const query = `/api/leases?limit=50${show && `&show=${show}`}`
-  const first = useData<Api.Page<Api.Lease>>(query)
-  const pages = usePages(query, first.data)
-  const now = useNow()
   return (
-    <Page
+    <ListPage<Api.Lease>
       title="Leases"
       lead="An accepted bid with funds reserved on the chain. What is not claimed returns to the buyer when it ends."
-    >
-      <Card
-        title="Newest first"
-        aside={
-          <label class="field">
-            <span>Show</span>
-            <select
-              value={show}
-              onChange={(event) => setShow((event.target as HTMLSelectElement).value)}
-            >
-              <option value="">all</option>
-              <option value="open">open</option>
-              <option value="settled">settled</option>
-            </select>
-          </label>
-        }
-      >
-        <Loaded of={first}>
-          {() =>
-            pages.rows.length > 0 ? (
-              <>
-                <LeasesTable leases={pages.rows} now={now} />
-                <More pages={pages} what="older leases" />
-              </>
-            ) : (
-              <Empty title="There is no such lease.">
-                <p>A lease opens by itself when a buyer sends its first job to a provider.</p>
-              </Empty>
-            )
-          }
-        </Loaded>
-      </Card>
-    </Page>
+      from="/api/leases?limit=50"
+      filters={filters}
+      table={(leases, now) => <LeasesTable leases={leases} now={now} />}
+      empty={() => (
+        <Empty title="There is no such lease.">
+          <p>A lease opens by itself when a buyer sends its first job to a provider.</p>
+        </Empty>
+      )}
+    />
   )
 }
+
+const filters = [
+  ['', 'all'],
+  ['open', 'open'],
+  ['settled', 'settled'],
+] as const
 
 export function LeasesTable({ leases, now }: { leases: readonly Api.Lease[]; now: number }) {
   const columns: readonly Column<Api.Lease>[] = [
