@@ -94,6 +94,13 @@ describe('weft exact train', () => {
     expect(changed).toContain('model.width is 16 there, 128 here.')
   })
 
+  test('fewer steps than are done are refused, and the run stays as it was', () => {
+    const { code, said } = weft([...training, '--out', 'whole', '--steps', '150'])
+    expect(code).toBe(1)
+    expect(said).toContain('The run in whole has 200 steps behind it, more than 150.')
+    expect(runOf('whole')).toMatchObject({ steps: 200, runRoot: expect.any(String) })
+  })
+
   test('data that is missing, too short or not of the vocabulary is refused', () => {
     writeFileSync(join(home, 'short.txt'), 'too short')
     writeFileSync(join(home, 'umlaut.txt'), 'ä'.repeat(100))

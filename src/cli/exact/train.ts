@@ -133,12 +133,15 @@ async function follow(parts: Parts, plan: Plan): Promise<void> {
   const existing = expectSameRun(plan)
   const about = { model: JSON.stringify(settings.recipe.model) }
   using folder = RunFolder.open(path, { graph, origin, about })
+  // A claim of fewer steps would name the roots of more.
+  const { steps: done = 0 } = folder.resumed ?? {}
+  if (done > settings.steps) throw new StepsDoneError(done, plan)
   if (existing !== 'finished') writeStart(plan, graph)
   if (folder.resumed) training.restore(folder.resumed.state)
   for (const remark of folder.remarks) reporter.remark(remark)
   reporter.start(aboutOf(parts, plan, lossesOf(folder)))
   let root = folder.resumed ? hashOf(stateRoot()) : origin.startRoot
-  let kept = folder.resumed?.steps ?? 0
+  let kept = done
   const keep = () => {
     const steps = training.stepsDone()
     if (steps <= kept) return
@@ -165,7 +168,7 @@ async function follow(parts: Parts, plan: Plan): Promise<void> {
       },
     })
   } catch (error) {
-    if (!stop.signal.aborted) throw error
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error
     keep()
     reporter.stopped(training.stepsDone())
     process.exitCode = 130
@@ -273,6 +276,17 @@ class MissingDataError extends BaseError {
   constructor() {
     super('There is nothing to learn from: give --data FILE.', {
       metaMessages: ['Any file will do; a megabyte of text is a good beginning.'],
+    })
+  }
+}
+
+/** Thrown when a run has more steps behind it than it is asked for. */
+class StepsDoneError extends BaseError {
+  override readonly code = 'Cli.StepsDoneError'
+
+  constructor(done: number, { folder, settings }: Plan) {
+    super(`The run in ${folder} has ${done} steps behind it, more than ${settings.steps}.`, {
+      metaMessages: ['Fix: ask for as many steps or more, or name another folder with --out.'],
     })
   }
 }
