@@ -67,6 +67,17 @@ describe('wordReporter', () => {
     expect(said).toContain('40/40')
   })
 
+  test('counts whole minutes as minutes', () => {
+    let said = ''
+    let time = 0
+    const write = (text: string) => (said += text)
+    const reporter = wordReporter({ write, isTerminal: false, columns: 80, now: () => time })
+    reporter.start({ ...about, losses: Array.from({ length: 39 }, () => 5) })
+    time = 119_600
+    reporter.step(report(39))
+    expect(said).toContain('took 2 min 0 s')
+  })
+
   test('says when it was stopped, and what it found', () => {
     let said = ''
     const write = (text: string) => (said += text)

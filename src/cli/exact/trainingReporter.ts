@@ -142,10 +142,11 @@ function mega(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MiB`
 }
 
-function spell(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`
+function spell(time: number): string {
+  const seconds = Math.ceil(time)
+  if (seconds < 60) return `${seconds} s`
   const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
