@@ -1,5 +1,6 @@
 import type { Clock } from '../../runtime/Clock.ts'
 import { formatUsd } from '../money.ts'
+import { progressBar } from '../progressBar.ts'
 import type { Money } from './openLedger.ts'
 import type { LocalNetwork } from './startLocalNetwork.ts'
 
@@ -41,11 +42,9 @@ export function printer(options: { quiet: boolean; clock: Clock }): Printer {
       return result
     },
     progress(done, total, text) {
-      const width = 24
-      const filled = Math.round((width * done) / total)
-      const bar = `${'='.repeat(filled)}${' '.repeat(width - filled)}`
+      const bar = progressBar(done / total, { width: 24 })
       if (terminal)
-        write(`\r\u001b[K  [${bar}] ${done}/${total} ${text}${done === total ? '\n' : ''}`)
+        write(`\r\u001b[K  ${bar} ${done}/${total} ${text}${done === total ? '\n' : ''}`)
       else if (done === total || done % Math.ceil(total / 4) === 0)
         line(`  ${done}/${total} ${text}`)
     },

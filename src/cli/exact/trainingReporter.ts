@@ -1,5 +1,6 @@
 import type { Claim, Origin } from '../../exact/run/Claim.ts'
 import type { StepReport } from '../../exact/train/startRun.ts'
+import { progressBar } from '../progressBar.ts'
 import { sparkline } from './sparkline.ts'
 
 /** Tells whoever started a run how it goes. */
@@ -66,7 +67,7 @@ export function wordReporter({
     const words = `${done}/${steps}  loss ${shownLoss(losses.at(-1))}`
     const time = done < steps ? `${left} left` : `took ${spell(seconds)}`
     if (!isTerminal) return write(`  ${words}  ${rate}  ${time}\n`)
-    const line = `  ${bar(done / steps)} ${words}  ${sparkline(losses, 16)}  ${rate}  ${time}`
+    const line = `  ${progressBar(done / steps)} ${words}  ${sparkline(losses, 16)}  ${rate}  ${time}`
     return write(`${clear()}${line.slice(0, columns - 1)}`)
   }
   return {
@@ -122,12 +123,6 @@ export declare namespace wordReporter {
     columns: number
     now: () => number
   }
-}
-
-function bar(part: number): string {
-  const width = 20
-  const filled = Math.round(width * part)
-  return `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`
 }
 
 function shownLoss(loss: number | undefined): string {

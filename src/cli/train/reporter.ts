@@ -1,6 +1,7 @@
 import type { StepReport } from '../../exact/train/startRun.ts'
 import type { Decision } from '../../training/coordinator/State.ts'
 import { formatUsd } from '../money.ts'
+import { progressBar } from '../progressBar.ts'
 import { sparkline } from '../exact/sparkline.ts'
 import type * as RoundsFile from './RoundsFile.ts'
 
@@ -69,7 +70,7 @@ export function wordReporter({ write, isTerminal, columns, now }: wordReporter.P
     const losses = rounds.flatMap(({ loss, workerLoss }) => loss ?? workerLoss ?? [])
     const loss = losses.at(-1) ?? last?.loss
     const words = [
-      `${bar(done / about!.rounds)} ${done}/${about!.rounds}`,
+      `${progressBar(done / about!.rounds)} ${done}/${about!.rounds}`,
       phase === 'round' ? '' : phase,
       loss === undefined ? '' : `loss ${loss.toFixed(3)} ${sparkline(losses, 16)}`,
       many(workers, 'worker'),
@@ -167,10 +168,4 @@ export function size(bytes: number): string {
 
 function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`
-}
-
-function bar(part: number): string {
-  const width = 20
-  const filled = Math.min(width, Math.round(width * part))
-  return `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`
 }
