@@ -2,18 +2,20 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { playOut } from '../../test/exactDisputes.ts'
-import { randomLlama } from '../../test/randomLlama.ts'
-import { readLeaf } from '../exact/readLeaf.ts'
-import { collect } from '../engine/engineCompliance.ts'
-import type { CompletionEvent } from '../engine/Engine.ts'
-import type * as Completion from '../protocol/Completion.ts'
-import type { ExactClaim } from '../protocol/ExactClaim.ts'
-import * as Hex from '../protocol/Hex.ts'
-import { challengerMove } from '../verification/dispute/challengerMove.ts'
-import { claimantMove } from '../verification/dispute/claimantMove.ts'
-import { claimProvers } from './claimProvers.ts'
-import { openEngine, type OpenedEngine } from './openEngine.ts'
+import { playOut } from '../../../test/exactDisputes.ts'
+import { randomLlama } from '../../../test/randomLlama.ts'
+import { readLeaf } from '../../exact/readLeaf.ts'
+import { collect } from '../../engine/engineCompliance.ts'
+import type { CompletionEvent } from '../../engine/Engine.ts'
+import type * as Completion from '../../protocol/Completion.ts'
+import type { ExactClaim } from '../../protocol/ExactClaim.ts'
+import * as Hex from '../../protocol/Hex.ts'
+import { challengerMove } from '../../verification/dispute/challengerMove.ts'
+import { claimantMove } from '../../verification/dispute/claimantMove.ts'
+import { openEngine, type OpenedEngine } from '../openEngine.ts'
+import { openProvers, type Provers } from './openProvers.ts'
+import { proverOfAnswer } from './proverOf.ts'
+import { UnknownRunError } from './UnknownRunError.ts'
 
 const slot = 'model.layers.0.self_attn.v_proj.weight'
 const request: Completion.Request = {
@@ -58,14 +60,14 @@ describe('openEngine', () => {
   })
 })
 
-describe('claimProvers', () => {
+describe('proverOfAnswer', () => {
   test('loses the dispute about a run that was computed with a wrong bit, where the bit is', async () => {
     await using claimant = proversOf(wrong)
     await using challenger = proversOf(honest)
     const claim = await claimOf(wrong, request)
     const played = await dispute(claim, claimant, challenger)
     expect(played).toMatchObject({ winner: 'challenger', refusals: [] })
-    const prover = await challenger.proverOf(claim)
+    const prover = await challenger.of(Hex.zero, claim)
     const disputed = readLeaf(prover.graphLeaves[played.position.value]!)
     expect(disputed).toMatchObject({ kind: 'op', op: { kind: 'contract' } })
   })
@@ -76,41 +78,48 @@ describe('claimProvers', () => {
     const played = await dispute(await claimOf(honest, request), claimant, challenger)
     expect(played.winner).toBe('claimant')
   })
+})
 
+describe('openProvers', () => {
   test('keeps as many provers as it may, and starts each once', async () => {
     let asked = 0
-    const provers = claimProvers(
-      { exactly: honest.exactly!, requestOf: async () => (asked++, request) },
+    await using provers = openProvers(
+      { proverFor: (claim) => (asked++, proverOfAnswer(honest.exactly!(request), claim)) },
       { limit: 1 },
     )
-    await using _ = provers
     const claim = await claimOf(honest, request)
-    const first = await provers.proverOf(claim)
-    expect(await provers.proverOf(claim)).toBe(first)
-    await provers.proverOf({ ...claim, job: Hex.sha256('other') })
+    const first = await provers.of(Hex.zero, claim)
+    expect(await provers.of(Hex.zero, claim)).toBe(first)
+    const job = Hex.sha256('other')
+    await provers.of(job, { ...claim, job })
     expect(asked).toBe(2)
-    expect(await provers.proverOf(claim)).not.toBe(first)
+    expect(await provers.of(Hex.zero, claim)).not.toBe(first)
   })
 
-  test('says that a request is not known', async () => {
-    const ports = { exactly: honest.exactly!, requestOf: async () => undefined }
-    await using provers = claimProvers(ports)
+  test('says that a run is not known, and asks again the next time', async () => {
+    let asked = 0
+    const proverFor = (claim: ExactClaim, id: Hex.Hex) =>
+      asked++ === 0
+        ? Promise.reject(new UnknownRunError(id))
+        : proverOfAnswer(honest.exactly!(request), claim)
+    await using provers = openProvers({ proverFor })
     const claim = await claimOf(honest, request)
-    await expect(provers.proverOf(claim)).rejects.toMatchObject({ code: 'Cli.NoRunError' })
+    await expect(provers.of(Hex.zero, claim)).rejects.toMatchObject({
+      code: 'Dispute.UnknownRunError',
+    })
+    expect(await provers.of(Hex.zero, claim)).toMatchObject({ steps: claim.steps })
   })
 })
 
-function proversOf({ exactly }: OpenedEngine) {
-  return claimProvers({ exactly: exactly!, requestOf: async () => request })
+function proversOf({ exactly }: OpenedEngine): Provers {
+  return openProvers({ proverFor: (claim) => proverOfAnswer(exactly!(request), claim) })
 }
-
-type Provers = ReturnType<typeof claimProvers>
 
 async function dispute(claim: ExactClaim, claimant: Provers, challenger: Provers) {
   return await playOut(claim, {
-    claimant: async (position) => await claimantMove(await claimant.proverOf(claim), position),
+    claimant: async (position) => await claimantMove(await claimant.of(Hex.zero, claim), position),
     challenger: async (position, shown) =>
-      await challengerMove(await challenger.proverOf(claim), position, shown),
+      await challengerMove(await challenger.of(Hex.zero, claim), position, shown),
   })
 }
 
