@@ -154,24 +154,13 @@ export function provideCommand(): Command {
         )
         if (exactly) {
           await holdCredit(chain, options)
-          const { domain } = party
           const proverFor = async (claim: ExactClaim.ExactClaim, id: Hex.Hex) => {
             const row = await provider.claim(id)
             if (!row) throw new UnknownRunError(id)
             return proverOfAnswer(exactly(row.request), claim)
           }
-          const journal = party.store('disputes')
-          const ports = {
-            identity,
-            chain,
-            network,
-            clock,
-            logger,
-            domain,
-            store: journal,
-            proverFor,
-          }
-          stack.use(await startDisputes(ports, { report: reportDispute(options) }))
+          const disputes = { ...party, network, store: party.store('disputes'), proverFor }
+          stack.use(await startDisputes(disputes, { report: reportDispute(options) }))
         }
         const models = [...new Set(engine.models.map((model) => model.id))]
         if (options.json)

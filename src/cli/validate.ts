@@ -70,18 +70,10 @@ export function validateCommand(): Command {
             if (!request) throw new UnknownRunError(id)
             return proverOfAnswer(exactly(request), claim)
           }
-          const journal = party.store('disputes')
-          const ports = {
-            identity,
-            chain,
-            network,
-            clock,
-            logger,
-            domain,
-            store: journal,
-            proverFor,
-          }
-          const keeper = stack.use(await startDisputes(ports, { report: reportDispute(options) }))
+          const disputes = { ...party, network, store: party.store('disputes'), proverFor }
+          const keeper = stack.use(
+            await startDisputes(disputes, { report: reportDispute(options) }),
+          )
           dispute = (claim) => keeper.challenge(claim)
         }
         const onFalseClaim = async (

@@ -52,11 +52,10 @@ export function playCommand(): Command {
       run(options, async () => {
         await using stack = new AsyncDisposableStack()
         const party = stack.use(await joinNetwork('disputes', options))
-        const { identity, chain, clock, logger, domain } = party
+        const { identity } = party
         const network = await party.network()
         const proverFor = await openProverFor(party, options, stack)
-        const store = party.store('disputes')
-        const ports = { identity, chain, network, clock, logger, domain, store, proverFor }
+        const ports = { ...party, network, store: party.store('disputes'), proverFor }
         const patience = { quietSeconds: options.patience, offerTimeoutMs: options.patience * 1000 }
         const keeper = stack.use(
           await startDisputes(ports, { report: reportDispute(options), ...patience }),
