@@ -60,7 +60,8 @@ export function unflatten(
 
 /**
  * The replica after a round: the accepted updates, those too loud for the median brought down, averaged
- * by weight, taken off the parameters at the outer rate. The order of the updates changes no bit.
+ * by weight, taken off the parameters at the outer rate. The order of the updates changes no bit; a round
+ * without any changes nothing but the count.
  *
  * @throws {PayloadError} when an update is of another length than the model.
  */
@@ -69,6 +70,7 @@ export function advance(
   replica: Replica,
   { updates, weights, rate }: advance.Options,
 ): Replica {
+  if (updates.length === 0) return { ...replica, rounds: replica.rounds + 1 }
   const vector = flatten(layout, replica.parameters)
   if (updates.some(({ length }) => length !== vector.length))
     throw new PayloadError('An update is for another model.')

@@ -1,15 +1,12 @@
-import * as StateRoot from '../exact/commit/StateRoot.ts'
 import type { Run } from '../exact/train/startRun.ts'
 import * as Hex from '../protocol/Hex.ts'
 import type { Commitment } from '../protocol/training/Commitment.ts'
-import type { Decision } from './coordinator/State.ts'
+import { closesOf, keptIn, replicaAfter } from './closedRound.ts'
 import type { Log } from './log/openLog.ts'
-import { hashesOf, makePayload } from './node/makePayload.ts'
+import { auditSegment, type Difference } from './node/auditSegment.ts'
 import { commitmentsIn } from './node/neededContents.ts'
-import { annealedKept } from './payload/annealedKept.ts'
-import { decode, type SparseUpdate } from './payload/SparseUpdate.ts'
-import { advance, flatten, hashOf, type Layout, lengthOf, type Replica } from './Replica.ts'
-import { runSegment } from './segment.ts'
+import { hashOf, type Layout, type Replica } from './Replica.ts'
+import type { runSegment } from './segment.ts'
 
 /** What an audit of a whole run comes upon. */
 export type AuditFinding =
@@ -47,7 +44,6 @@ export async function* auditRun(
   const { log, contents } = ports
   const { order } = log
   const batches = log.from(0, Infinity)
-  const length = lengthOf(layout)
   const commitments = new Map<string, Commitment>()
   // The first of a worker and a round that names a payload is the one that may have been accepted.
   for (const each of commitmentsIn(batches)) commitments.set(`${each.round} ${each.payload}`, each)
@@ -69,39 +65,22 @@ export async function* auditRun(
   yield* payDifferences(log)
   for (const close of closesOf(log.decisions())) {
     const { round, accepted } = close
-    const kept = annealedKept(round, {
-      rounds: order.rounds,
-      first: order.keptFirst,
-      last: order.keptLast,
-    })
     yield* reportDifferences(round)
     for (const { worker, payload } of accepted) {
       const commitment = commitments.get(`${round} ${payload}`)
-      if (commitment && isChosen(round, worker)) yield* segment({ commitment, worker, kept })
+      if (commitment && isChosen(round, worker)) yield* segment(commitment, worker)
     }
-    const counted: { update: SparseUpdate; weight: number }[] = []
-    for (const { payload, weight, worker } of accepted) {
-      const bytes = await contents(payload)
-      if (!bytes) {
-        yield { kind: 'missing', round, what: `the payload of worker ${worker}, ${payload}` }
-        return
-      }
-      const update = tryDecode(bytes, { length, kept })
-      if (update) counted.push({ update, weight })
+    const payloadOf = (payload: Hex.Hex) => contents(payload)
+    const after = await replicaAfter(replica, close, { layout, order, payloadOf })
+    if (after.type === 'missing') {
+      const what = `the payload of worker ${after.worker}, ${after.payload}`
+      yield { kind: 'missing', round, what }
+      return
     }
-    replica = next(counted)
+    replica = after.replica
     yield { kind: 'round', round, replica: hashOf(layout, replica) }
   }
   yield* reportDifferences(replica.rounds)
-
-  function next(counted: readonly { update: SparseUpdate; weight: number }[]): Replica {
-    if (counted.length === 0) return { ...replica, rounds: replica.rounds + 1 }
-    return advance(layout, replica, {
-      updates: counted.map(({ update }) => update),
-      weights: counted.map(({ weight }) => weight),
-      rate: order.outerRateMicro / 1e6,
-    })
-  }
 
   function* reportDifferences(rounds: number): Generator<AuditFinding> {
     const own = hashOf(layout, replica)
@@ -118,58 +97,40 @@ export async function* auditRun(
       }
   }
 
-  async function* segment({
-    commitment,
-    worker,
-    kept,
-  }: {
-    commitment: Commitment
-    worker: number
-    kept: number
-  }): AsyncGenerator<AuditFinding> {
-    const { round, steps } = commitment
+  async function* segment(commitment: Commitment, worker: number): AsyncGenerator<AuditFinding> {
+    const { round } = commitment
     const key = `${round} ${worker}`
     const known = log.state().workers[worker]!.standing === 'convicted' || isSettled.has(key)
-    const differs = (reason: string) =>
-      ({ kind: 'difference', round, worker, reason, known }) as const
-    if (commitment.parent !== hashOf(layout, replica))
-      return yield differs('its segment began from another state')
+    const base = { round, worker }
+    if (commitment.parent !== hashOf(layout, replica)) {
+      const reason = 'its segment began from another state'
+      return yield { ...base, kind: 'difference', reason, known }
+    }
     const { seed0, seed1, steps: stepsPerRound } = order
-    const end = await runSegment(ports.run, {
+    const found = await auditSegment(ports.run, {
+      commitment,
       layout,
       replica,
+      before: await errorBefore(commitment, worker),
+      kept: keptIn(order, round),
       data: options.data,
       seed: [seed0, seed1],
       worker,
-      steps,
       stepsPerRound,
       signal: options.signal,
       onStep: options.onStep,
     })
-    if (Hex.from(StateRoot.from(ports.run.graph.state, end)) !== commitment.end)
-      return yield differs('its segment ends in another state')
-    const before = await errorBefore(commitment, worker)
-    if (before === null) return yield { kind: 'segment', round, worker, payload: false }
-    const made = makePayload({
-      parent: flatten(layout, replica.parameters),
-      trained: flatten(layout, end.slice(0, layout.slots.length)),
-      before,
-      kept,
-    })
-    const hashes = hashesOf(made)
-    if (hashes.payload !== commitment.payload) return yield differs('its payload is another')
-    if (hashes.errorIfAccepted !== commitment.errorIfAccepted)
-      return yield differs('its error vector is another')
-    errors.set(worker, made.ifAccepted)
-    yield { kind: 'segment', round, worker, payload: true }
+    if (found.outcome === 'invalid')
+      return yield { ...base, kind: 'difference', reason: words[found.reason], known }
+    if (found.made) errors.set(worker, found.made.ifAccepted)
+    yield { ...base, kind: 'segment', payload: found.made !== undefined }
   }
 
-  /** The error vector that went in; null when it is not known here. */
   async function errorBefore({ errorBefore: hash }: Commitment, worker: number) {
-    if (hash === Hex.zero) return undefined
+    if (hash === Hex.zero) return 'none'
     const own = errors.get(worker)
     if (own && Hex.sha256(own) === hash) return own
-    return (await contents(hash)) ?? null
+    return (await contents(hash)) ?? 'unknown'
   }
 }
 
@@ -190,10 +151,10 @@ export declare namespace auditRun {
   }
 }
 
-type Close = Extract<Decision, { kind: 'round-close' }>
-
-function closesOf(decisions: readonly Decision[]): readonly Close[] {
-  return decisions.filter((each) => each.kind === 'round-close')
+const words: Readonly<Record<Difference, string>> = {
+  'Segment.EndDiffers': 'its segment ends in another state',
+  'Segment.PayloadDiffers': 'its payload is another',
+  'Segment.ErrorVectorDiffers': 'its error vector is another',
 }
 
 /** What each is owed, counted another way than the fold does: accepted steps, less those refused. */
@@ -222,15 +183,4 @@ function* payDifferences(log: Log): Generator<AuditFinding> {
     }
   if (total !== paidMicroUsd || total > log.order.budgetMicroUsd)
     yield { ...base, reason: `the log pays ${paidMicroUsd}, and the steps make ${total}` }
-}
-
-function tryDecode(
-  bytes: Uint8Array,
-  options: { length: number; kept: number },
-): SparseUpdate | undefined {
-  try {
-    return decode(bytes, options)
-  } catch {
-    return undefined
-  }
 }

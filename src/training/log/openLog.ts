@@ -60,7 +60,9 @@ export async function openLog(
 ): Promise<Log> {
   const message = TrainingOrder.verify(domain, order)
   if (!TrainingOrder.rules.some((rule) => rule === message.rule))
-    throw new LogError(`The order is by the rule ${message.rule}, which this program does not know.`)
+    throw new LogError(
+      `The order is by the rule ${message.rule}, which this program does not know.`,
+    )
   const run = TrainingOrder.hash(domain, message)
   const table = `training/${run}`
   const links: Link[] = []

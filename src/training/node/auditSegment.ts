@@ -5,16 +5,29 @@ import type { Outcome } from '../../protocol/training/Audit.ts'
 import type { Commitment } from '../../protocol/training/Commitment.ts'
 import { flatten, type Layout, type Replica } from '../Replica.ts'
 import { runSegment } from '../segment.ts'
-import { hashesOf, makePayload } from './makePayload.ts'
+import { hashesOf, type Made, makePayload } from './makePayload.ts'
 
 /** What an audit found, with a stable reason. */
-export type Finding = { readonly outcome: Outcome; readonly reason: string }
+export type Finding =
+  /** `made` is what came out; nothing where what went into the payload is not known here. */
+  | {
+      readonly outcome: Extract<Outcome, 'valid'>
+      readonly reason: 'Segment.Equal' | 'Segment.EndEqual'
+      readonly made?: Made
+    }
+  | { readonly outcome: Extract<Outcome, 'invalid'>; readonly reason: Difference }
+
+export type Difference =
+  | 'Segment.EndDiffers'
+  | 'Segment.PayloadDiffers'
+  | 'Segment.ErrorVectorDiffers'
 
 /**
  * Runs a worker's segment again, bit for bit, and makes its payload from it: everything that the
  * commitment names must come out.
  *
- * @param options.before the error vector that went in, or nothing if the worker named none.
+ * @param options.before the error vector that went in, `none` if the worker named none, `unknown` if it
+ * cannot be had.
  */
 export async function auditSegment(
   run: Run,
@@ -24,24 +37,29 @@ export async function auditSegment(
   const end = await runSegment(run, { layout, replica, steps, ...rest })
   if (Hex.from(StateRoot.from(run.graph.state, end)) !== commitment.end)
     return { outcome: 'invalid', reason: 'Segment.EndDiffers' }
-  const parent = flatten(layout, replica.parameters)
-  const trained = flatten(layout, end.slice(0, layout.slots.length))
-  const made = hashesOf(makePayload({ parent, trained, before, kept }))
-  if (made.payload !== commitment.payload || made.payloadBytes !== commitment.payloadBytes)
-    return { outcome: 'invalid', reason: 'Segment.PayloadDiffers' }
-  const { errorIfAccepted, errorIfLate } = made
+  if (before === 'unknown') return { outcome: 'valid', reason: 'Segment.EndEqual' }
+  const made = makePayload({
+    parent: flatten(layout, replica.parameters),
+    trained: flatten(layout, end.slice(0, layout.slots.length)),
+    before: before === 'none' ? undefined : before,
+    kept,
+  })
+  const { payload, payloadBytes, errorIfAccepted, errorIfLate } = hashesOf(made)
+  const invalid = (reason: Difference) => ({ outcome: 'invalid', reason }) as const
+  if (payload !== commitment.payload || payloadBytes !== commitment.payloadBytes)
+    return invalid('Segment.PayloadDiffers')
   if (errorIfAccepted !== commitment.errorIfAccepted || errorIfLate !== commitment.errorIfLate)
-    return { outcome: 'invalid', reason: 'Segment.ErrorVectorDiffers' }
-  return { outcome: 'valid', reason: 'Segment.Equal' }
+    return invalid('Segment.ErrorVectorDiffers')
+  return { outcome: 'valid', reason: 'Segment.Equal', made }
 }
 
 export declare namespace auditSegment {
-  type Options = Omit<runSegment.Options, 'steps' | 'onStep'> & {
+  type Options = Omit<runSegment.Options, 'steps'> & {
     commitment: Commitment
     /** The state that the round began from. */
     replica: Replica
     layout: Layout
-    before?: Uint8Array | undefined
+    before: Uint8Array | 'none' | 'unknown'
     kept: number
   }
 }

@@ -1,12 +1,10 @@
-import * as z from 'zod/mini'
 import * as StateRoot from '../../exact/commit/StateRoot.ts'
 import type { Run } from '../../exact/train/startRun.ts'
 import type { Source } from '../../network/Bulk.ts'
-import { ask, type Network } from '../../network/Network.ts'
+import type { Network } from '../../network/Network.ts'
 import type * as Domain from '../../protocol/Domain.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
-import * as Json from '../../protocol/Json.ts'
 import * as Applied from '../../protocol/training/Applied.ts'
 import * as Audit from '../../protocol/training/Audit.ts'
 import * as Commitment from '../../protocol/training/Commitment.ts'
@@ -17,19 +15,19 @@ import { type Clock, every } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import type { Store } from '../../runtime/Store.ts'
+import { keptIn, readPayload } from '../closedRound.ts'
 import { bitmapOf } from '../coordinator/bitmap.ts'
-import type { Decision, State, Worker as Member } from '../coordinator/State.ts'
+import type { State, Worker as Member } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
-import { annealedKept } from '../payload/annealedKept.ts'
-import { decode, greatestBytes, type SparseUpdate } from '../payload/SparseUpdate.ts'
-import { advance, flatten, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
+import type { SparseUpdate } from '../payload/SparseUpdate.ts'
+import { flatten, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
 import { runSegment } from '../segment.ts'
-import { auditSegment } from './auditSegment.ts'
+import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
 import { hashesOf, makePayload } from './makePayload.ts'
-import { basisOf, openReplicas } from './openReplicas.ts'
-import { fromBytes } from './replicaBytes.ts'
+import { checkpointProtocol, upkeepOf } from './upkeep.ts'
+import { openReplicas } from './openReplicas.ts'
 
 /** A worker of a training run. */
 export type Worker = AsyncDisposable & {
@@ -40,9 +38,6 @@ export type Worker = AsyncDisposable & {
   /** Loss of its last inner step; undefined before the first. */
   loss(): number | undefined
 }
-
-/** The protocol by which a node that joins late asks for the newest state. */
-export const checkpointProtocol = '/weft/training-checkpoint/1'
 
 /**
  * Starts to work on a run: joins, keeps its state in step with the log, runs its segment of each round,
@@ -61,30 +56,17 @@ export async function startWorker(
   const controller = new AbortController()
   const { signal } = controller
   const replicas = await openReplicas(ports, { layout, start: ports.start, table })
+  const parts = { ...ports, replicas }
+  const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
+  const auditor = auditorOf(parts, { own: identity.address, signal })
   const held = new Map<Hex.Hex, SparseUpdate>()
   let made: Commitment.Commitment | undefined
   let loss: number | undefined
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
   const sentAt = new Map<string, number>()
-  /** What audits found, said until it is in the log. */
-  const audited = new Map<string, Audit.Audit>()
-
-  const keptIn = (round: number) =>
-    annealedKept(round, { rounds: order.rounds, first: order.keptFirst, last: order.keptLast })
   const me = (state: State): Member | undefined =>
     state.workers.find(({ address }) => address === identity.address)
-
-  async function save(next: Replica): Promise<void> {
-    await replicas.save(next, basisAt(next.rounds) ?? '')
-    await onReplica?.(next)
-  }
-
-  /** What the log says a state of so many rounds comes from. */
-  function basisAt(rounds: number): string | undefined {
-    const close = closesOf(log.decisions()).findLast(({ round }) => round === rounds - 1)
-    return close && basisOf(close)
-  }
 
   /** Says something again from time to time until it is in the log. */
   async function say(key: string, entry: () => Entry.Entry): Promise<void> {
@@ -99,18 +81,17 @@ export async function startWorker(
     const own = me(state)
     if (own?.standing === 'convicted') return
     // The last round may have closed while we were computing: its state is ours to have, too.
-    if (state.phase === 'ended') return void (own && (await keepUp(state)))
+    if (state.phase === 'ended') return void (own && (await upkeep.keepUp(state)))
     if (own?.standing !== 'active' || !isReachedAt(own)) return join((own?.attempt ?? -1) + 1)
-    if (!(await keepUp(state))) return
+    if (!(await upkeep.keepUp(state))) return
     const { round, phase } = state
     if (!round.reports.has(own.number)) await report(round.number)
     await gather(state)
     if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state)
-    const duties = auditDuties(state, own)
-    for (const { key } of duties) if (audited.has(key)) await tellAudit(key)
+    for (const [key, found] of auditor.findings(state, own)) await tellAudit(key, found)
     if (work) return
-    const duty = duties.find(({ key }) => !audited.has(key))
-    if (duty) work = occupied(() => audit(state, duty))
+    const duty = auditor.next(state, own)
+    if (duty) work = occupied(() => auditor.audit(state, duty))
     else if (phase === 'round' && own.firstRound <= round.number) await contribute(state, own)
   }
 
@@ -161,102 +142,16 @@ export async function startWorker(
     }))
   }
 
-  /** Applies closed rounds; false while the state is behind the log. */
-  async function keepUp(state: State): Promise<boolean> {
-    const { number, parent } = state.round
-    if (!(await replicas.goBack(basisAt))) return fetchState(state)
-    const closes = closesOf(log.decisions())
-    while (replicas.newest().rounds < number) {
-      const { rounds } = replicas.newest()
-      const close = closes.findLast(({ round }) => round === rounds)
-      const next = close && (await applied(state, close))
-      if (!next) return fetchState(state)
-      await save(next)
-    }
-    const replica = replicas.newest()
-    if (replica.rounds > number || (parent && parent !== hashOf(layout, replica)))
-      return fetchState(state)
-    return true
-  }
-
-  /** The state after a closed round; undefined when a payload cannot be had. */
-  async function applied(state: State, close: Close): Promise<Replica | undefined> {
-    const replica = replicas.newest()
-    const counted: { update: SparseUpdate; weight: number }[] = []
-    for (const { payload, weight, worker } of close.accepted) {
-      const bytes = await fetchPayload(state, payload, worker).catch(() => undefined)
-      if (!bytes) return undefined
-      const update = tryDecode(bytes, close.round)
-      if (update) counted.push({ update, weight })
-    }
-    if (counted.length === 0) return { ...replica, rounds: replica.rounds + 1 }
-    return advance(layout, replica, {
-      updates: counted.map(({ update }) => update),
-      weights: counted.map(({ weight }) => weight),
-      rate: order.outerRateMicro / 1e6,
-    })
-  }
-
-  /** Takes the newest state from another worker, if it is the one that the log says is right. */
-  async function fetchState(state: State): Promise<boolean> {
-    const { parent, number } = state.round
-    if (parent === undefined) return false
-    for (const { peer, source } of othersOf(state)) {
-      try {
-        const reply = await ask(network, peer, checkpointProtocol, Json.toBytes({ run: log.run }), {
-          signal,
-          idleTimeoutMs: 3_000,
-        })
-        const { rounds, content } = Json.decode(checkpoint, reply, { what: 'checkpoint' })
-        if (rounds !== number) continue
-        const maxBytes = ports.start.reduce((sum, { byteLength }) => sum + byteLength, 0)
-        const bytes = await contents.get(content, [source], { maxBytes, signal })
-        const next = { rounds, parameters: fromBytes(layout, bytes) }
-        if (hashOf(layout, next) !== parent) continue
-        await save(next)
-        return true
-      } catch (error) {
-        signal.throwIfAborted()
-        logger.debug(
-          { peer, code: codeOf(error), reason: messageOf(error) },
-          'No state from there.',
-        )
-      }
-    }
-    return false
-  }
-
-  function othersOf(state: State): readonly Member[] {
-    return state.workers.filter(
-      ({ address, standing }) => standing === 'active' && address !== identity.address,
-    )
-  }
-
   /** Fetches the payloads of the round as they are committed, so that witness and sum find them here. */
   async function gather(state: State): Promise<void> {
     for (const [worker, { commitment }] of state.round.commitments) {
       const { payload } = commitment
       if (held.has(payload)) continue
-      const bytes = await fetchPayload(state, payload, worker).catch(() => undefined)
-      const update = bytes && tryDecode(bytes, state.round.number)
+      const bytes = await upkeep.payloadOf(state, payload, worker)
+      const update = bytes && readPayload(bytes, { layout, order, round: state.round.number })
       if (update) held.set(payload, update)
     }
     for (const payload of held.keys()) if (held.size > heldLimit) held.delete(payload)
-  }
-
-  function fetchPayload(state: State, payload: Hex.Hex, worker: number): Promise<Uint8Array> {
-    const first = state.workers[worker]!.source
-    const others = othersOf(state).map(({ source }) => source)
-    const maxBytes = greatestBytes(length, Math.max(order.keptFirst, order.keptLast))
-    return contents.get(payload, [first, ...others], { maxBytes, signal })
-  }
-
-  function tryDecode(bytes: Uint8Array, round: number): SparseUpdate | undefined {
-    try {
-      return decode(bytes, { length, kept: keptIn(round) })
-    } catch {
-      return undefined
-    }
   }
 
   function bearWitness({ round }: State): Promise<void> {
@@ -297,7 +192,7 @@ export async function startWorker(
       parent: flatten(layout, from.parameters),
       trained: flatten(layout, end.slice(0, layout.slots.length)),
       before,
-      kept: keptIn(round),
+      kept: keptIn(order, round),
     })
     // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
     for (const bytes of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(bytes)
@@ -338,75 +233,15 @@ export async function startWorker(
     })
   }
 
-  /** Contributions that we are to run again, as long as the log waits for it. */
-  function auditDuties({ open }: State, own: Member): readonly Duty[] {
-    return open.flatMap(({ number, contributions }) =>
-      [...contributions]
-        .filter(([, { audits }]) => audits.get(own.number) === 'assigned')
-        .map(([worker, { commitment }]) => ({ worker, commitment, key: `${number} ${worker}` })),
-    )
-  }
-
-  function tellAudit(key: string): Promise<void> {
+  function tellAudit(key: string, found: Audit.Audit): Promise<void> {
     return say(`audit ${key}`, () => ({
       kind: 'audit',
-      signed: Audit.sign(domain, audited.get(key)!, identity),
+      signed: Audit.sign(domain, found, identity),
     }))
   }
 
-  async function audit(state: State, { worker, commitment, key }: Duty): Promise<void> {
-    const { number, source } = state.workers[worker]!
-    const from = replicas.at(commitment.round)
-    const found =
-      from && hashOf(layout, from) === commitment.parent
-        ? await examine(commitment, { from, number, source })
-        : ({ outcome: 'declined', reason: 'Segment.StateGone' } as const)
-    const message = {
-      run: log.run,
-      auditor: identity.address,
-      round: commitment.round,
-      worker: commitment.worker,
-      ...found,
-    }
-    const facts = { worker: commitment.worker, round: commitment.round, ...found }
-    logger.info(facts, 'Ran a segment again.')
-    audited.set(key, message)
-    if (audited.size > auditLimit) audited.delete(audited.keys().next().value!)
-    await tellAudit(key)
-  }
-
-  async function examine(
-    commitment: Commitment.Commitment,
-    { from, number, source }: { from: Replica; number: number; source: Source },
-  ) {
-    const { errorBefore, round } = commitment
-    const options = { maxBytes: length * 4, signal }
-    const before =
-      errorBefore === Hex.zero
-        ? undefined
-        : await contents.get(errorBefore, [source], options).catch(() => null)
-    if (before === null)
-      return { outcome: 'unavailable', reason: 'Segment.ErrorVectorGone' } as const
-    return auditSegment(run, {
-      commitment,
-      replica: from,
-      layout,
-      before,
-      kept: keptIn(round),
-      data: ports.data,
-      seed,
-      worker: number,
-      stepsPerRound: order.steps,
-      signal,
-    })
-  }
-
-  async function* serve(): AsyncGenerator<Uint8Array> {
-    yield Json.toBytes({ rounds: replicas.newest().rounds, content: replicas.content() })
-  }
-
   await using stack = new AsyncDisposableStack()
-  stack.use(network.handle(checkpointProtocol, serve))
+  stack.use(network.handle(checkpointProtocol, () => upkeep.serve()))
   const onError = (error: unknown) =>
     logger.warn({ run: log.run, code: codeOf(error), reason: messageOf(error) }, 'Again later.')
   const ends = every(clock, intervalMs, turn, { signal, onError })
@@ -457,24 +292,5 @@ export declare namespace startWorker {
   }
 }
 
-type Close = Extract<Decision, { kind: 'round-close' }>
-type Duty = {
-  readonly worker: number
-  readonly commitment: Commitment.Commitment
-  readonly key: string
-}
-
 const repeatMs = 3_000
 const heldLimit = 1024
-const auditLimit = 256
-
-function closesOf(decisions: readonly Decision[]): readonly Close[] {
-  return decisions.filter((each) => each.kind === 'round-close')
-}
-
-const checkpoint = z.strictObject({
-  rounds: z.int().check(z.minimum(0)),
-  content: z.custom<Hex.Hex>(
-    (value) => typeof value === 'string' && /^0x[0-9a-f]{64}$/.test(value),
-  ),
-})
