@@ -9,16 +9,22 @@ import * as SavedModel from './SavedModel.ts'
 import { startBackend } from './startBackend.ts'
 import { writeAtomically } from './writeAtomically.ts'
 
-/** How a GGUF file holds matrices. */
-export type ExportType = 'F32' | 'Q8_0'
-
-type ExportOptions = { type: ExportType; json?: boolean }
+type ExportOptions = { type: 'F32' | 'Q8_0'; json?: boolean }
 
 /** `weft exact export`: a model for other programs. */
 export function exportCommand(): Command {
+  return exportOf({
+    description: 'write a model trained here for llama.cpp (GGUF) or Hugging Face (safetensors)',
+    place: ['<run>', 'folder of a run, or a checkpoint'],
+    modelIn: (run) => run,
+  })
+}
+
+/** A command `export` for what is found in a place. */
+export function exportOf({ description, place, modelIn }: exportOf.Options): Command {
   return new Command('export')
-    .description('write a model trained here for llama.cpp (GGUF) or Hugging Face (safetensors)')
-    .argument('<run>', 'folder of a run, or a checkpoint')
+    .description(description)
+    .argument(...place)
     .argument(
       '<target>',
       'a file that ends with .gguf, or a folder for config.json and safetensors',
@@ -29,17 +35,27 @@ export function exportCommand(): Command {
         .default('F32'),
     )
     .option('--json', 'print one JSON line for machines')
-    .action((place: string, target: string, options: ExportOptions) =>
+    .action((path: string, target: string, options: ExportOptions) =>
       run(options, async () => {
-        const files = await writeModel(place, target, options)
+        const files = await writeModel(modelIn(path), target, options)
         if (options.json) console.log(JSON.stringify({ files }))
         else for (const file of files) console.log(file)
       }),
     )
 }
 
+export declare namespace exportOf {
+  type Options = {
+    description: string
+    /** The first argument's name and what it is. */
+    place: readonly [name: string, description: string]
+    /** The folder of a run or the checkpoint that a place means. */
+    modelIn: (place: string) => string
+  }
+}
+
 /** Writes the model of a run or a checkpoint as GGUF, or into a folder; returns the paths. */
-export async function writeModel(
+async function writeModel(
   place: string,
   target: string,
   { type }: ExportOptions,
