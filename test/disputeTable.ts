@@ -15,6 +15,7 @@ import { playDispute } from '../src/verification/dispute/playDispute.ts'
 import { startDisputeDesk } from '../src/verification/dispute/startDisputeDesk.ts'
 import type { Prover } from '../src/verification/dispute/startProver.ts'
 import * as Table from '../src/verification/dispute/Table.ts'
+import { runUntilDone } from './runUntilDone.ts'
 
 export const domain = { chainId: 31337, vault: `0x${'5f'.repeat(20)}` } as const
 
@@ -79,15 +80,6 @@ export function disputeTable(options: {
       return Json.decode(Table.reply, reply, { what: 'dispute reply' })
     },
     /** Waits for something while the clock runs. */
-    async drive<result>(work: PromiseLike<result>, limitMs = 600_000): Promise<result> {
-      let done = false
-      const finish = () => void (done = true)
-      work.then(finish, finish)
-      const until = clock.now() + limitMs
-      await clock.run(clock.now())
-      while (!done && clock.now() < until) await clock.run(clock.now() + 100)
-      if (!done) throw new Error(`Nothing came of it in ${limitMs} ms.`)
-      return work
-    },
+    drive: <result>(work: PromiseLike<result>) => runUntilDone(clock, work, { limitMs: 600_000 }),
   }
 }

@@ -13,6 +13,7 @@ import { play } from '../src/verification/dispute/Game.ts'
 import { playerOf } from '../src/verification/dispute/playerOf.ts'
 import type { Claimed } from './exactDisputes.ts'
 import { identityOf } from './providerWorld.ts'
+import { runUntilDone } from './runUntilDone.ts'
 
 /** Both have credit of a hundred micro-USD and a stake; the claim has a bond of forty. */
 export async function disputeWorld({ claimed, seed = 1 }: { claimed: Claimed; seed?: number }) {
@@ -23,16 +24,7 @@ export async function disputeWorld({ claimed, seed = 1 }: { claimed: Claimed; se
   const stores = { claimant: memoryStore(), challenger: memoryStore() }
   const reports: (Report & { readonly by: Party })[] = []
 
-  async function drive<result>(work: PromiseLike<result>, limitMs = 7_200_000): Promise<result> {
-    let done = false
-    const finish = () => void (done = true)
-    work.then(finish, finish)
-    const until = clock.now() + limitMs
-    await clock.run(clock.now())
-    while (!done && clock.now() < until) await clock.run(clock.now() + 100)
-    if (!done) throw new Error(`Nothing came of it in ${limitMs} ms.`)
-    return await work
-  }
+  const drive = <result>(work: PromiseLike<result>) => runUntilDone(clock, work)
 
   const accounts = {
     claimant: chain.connect(identities.claimant),

@@ -12,6 +12,7 @@ import type { Store } from '../src/runtime/Store.ts'
 import { virtualClock } from '../src/runtime/virtualClock.ts'
 import { honestEngine } from './engines.ts'
 import { rawBuyer, type RawBuyer } from './rawBuyer.ts'
+import { runUntilDone } from './runUntilDone.ts'
 
 export type ProviderWorld = ReturnType<typeof providerWorld>
 
@@ -36,16 +37,7 @@ export function providerWorld({ blockTimeMs = 1_000 } = {}) {
   chain.mint(provider.address, 10_000_000n)
 
   /** Runs the clock until the work is done. */
-  async function drive<result>(work: PromiseLike<result>, limitMs = 7_200_000): Promise<result> {
-    let done = false
-    const finish = () => void (done = true)
-    work.then(finish, finish)
-    const until = clock.now() + limitMs
-    await clock.run(clock.now())
-    while (!done && clock.now() < until) await clock.run(clock.now() + 100)
-    if (!done) throw new Error(`Nothing came of it in ${limitMs} ms.`)
-    return await work
-  }
+  const drive = <result>(work: PromiseLike<result>) => runUntilDone(clock, work)
 
   /** A buyer with money in the vault. */
   async function createBuyer(name = 'buyer', depositMicroUsd = 1_000_000n): Promise<RawBuyer> {
