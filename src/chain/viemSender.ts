@@ -3,6 +3,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import * as Hex from '../protocol/Hex.ts'
 import type { Identity } from '../protocol/Identity.ts'
 import type { Clock } from '../runtime/Clock.ts'
+import { semaphore } from '../runtime/semaphore.ts'
 import { FeeError, UnavailableError, type Sent } from './Chain.ts'
 import type { Call } from './viemEncode.ts'
 import { ask, complains, isUnreachable, refusalOf, type Purpose } from './viemErrors.ts'
@@ -243,37 +244,4 @@ async function feesOf(client: PublicClient) {
 function orUndefined(error: unknown): undefined {
   if (complains(error, /could not be found|not be processed/i)) return undefined
   throw error
-}
-
-/** Lets `places` in at a time, the others in order of their coming. */
-function semaphore(places: number) {
-  let left = places
-  const queue: (() => void)[] = []
-  const release = () => {
-    const next = queue.shift()
-    if (next) next()
-    else left += 1
-  }
-  return {
-    waiting: () => queue.length,
-    taken: () => places - left,
-    async take(signal?: AbortSignal): Promise<AsyncDisposable> {
-      signal?.throwIfAborted()
-      if (left > 0) left -= 1
-      else
-        await new Promise<void>((resolve, reject) => {
-          const enter = () => {
-            signal?.removeEventListener('abort', leave)
-            resolve()
-          }
-          const leave = () => {
-            queue.splice(queue.indexOf(enter), 1)
-            reject(signal?.reason as Error)
-          }
-          queue.push(enter)
-          signal?.addEventListener('abort', leave, { once: true })
-        })
-      return { [Symbol.asyncDispose]: async () => release() }
-    },
-  }
 }

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { disputeWorld } from '../../test/disputeWorld.ts'
 import { type Claimed, claimRun } from '../../test/exactDisputes.ts'
 import { decoderTraining, generation } from '../../test/exactRuns.ts'
+import * as DisputeKey from '../protocol/dispute/DisputeKey.ts'
 import * as Position from '../protocol/dispute/Position.ts'
 import * as ExactClaim from '../protocol/ExactClaim.ts'
 import * as Ply from '../protocol/Ply.ts'
@@ -190,6 +191,58 @@ describe('startDisputeKeeper', () => {
     await world.advance(120_000)
     expect(String(reason)).toContain('goes on on the chain')
     expect(await world.state()).toMatchObject({ state: 'challenger-won' })
+  })
+
+  test('attends to every dispute, however many there are', async () => {
+    const world = await disputeWorld({ claimed: honest })
+    const { message, signature } = world.claim
+    const accounts = Array.from({ length: 5 }, (_, at) => `0x${'ab'.repeat(19)}0${at}` as const)
+    for (const account of accounts) {
+      world.chain.mint(account, 100n)
+      const other = world.chain.connect(account)
+      await world.drive(other.send({ type: 'dispute-deposit', account, amountMicroUsd: 100n }))
+      await world.drive(other.send({ type: 'challenge', claim: message, signature }))
+    }
+    await using _ = await world.keep('claimant', honest.prover, { concurrency: 2 })
+    await world.advance(60_000)
+    const { claim } = world.key
+    const states = accounts.map((challenger) =>
+      world.accounts.claimant.dispute(DisputeKey.id({ claim, challenger })),
+    )
+    for (const state of await Promise.all(states)) expect(state).toMatchObject({ number: 1 })
+  })
+
+  test('moves on the chain while others let it wait off the chain', async () => {
+    const world = await disputeWorld({ claimed: liar })
+    const other = { ...world.claim.message, job: `0x${'0b'.repeat(32)}` as const }
+    const second = ExactClaim.sign(world.chain.domain, other, world.identities.claimant)
+    const played: string[] = []
+    const stalling = {
+      read: () => Promise.resolve(undefined),
+      play: ({ id }: { id: string }, { signal }: { signal: AbortSignal }) =>
+        new Promise<void>((_resolve, reject) => {
+          played.push(id)
+          signal.addEventListener('abort', () => reject(signal.reason as Error))
+        }),
+    }
+    const options = { offChain: stalling, concurrency: 1 }
+    await using keeper = await world.keep('challenger', honest.prover, options)
+    await keeper.challenge(world.claim)
+    await keeper.challenge(second)
+    await world.advance(20_000)
+    expect(await keeper.ours()).toHaveLength(2)
+    expect(played).toHaveLength(1)
+    const message = played.includes(world.id) ? other : world.claim.message
+    const challenger = world.identities.challenger.address
+    const id = DisputeKey.id({ claim: ExactClaim.hash(world.chain.domain, message), challenger })
+    const position = Position.first(message)
+    const move = await playerOf(message, liar.prover).move({ position, shown: [] })
+    const { claimant } = world.accounts
+    const action = { type: 'dispute-move', claim: message, challenger, position, move } as const
+    await world.drive(claimant.send(action))
+    await world.advance(20_000)
+    expect(played).toHaveLength(1)
+    expect(await claimant.dispute(id)).toMatchObject({ number: 2, turn: 'claimant' })
   })
 
   test('challenges as soon as it has credit, and gives up when the window is over', async () => {

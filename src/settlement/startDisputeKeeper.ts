@@ -4,9 +4,10 @@ import * as Position from '../protocol/dispute/Position.ts'
 import * as ExactClaim from '../protocol/ExactClaim.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type { Signed } from '../protocol/SignedMessage.ts'
-import { every, type Clock } from '../runtime/Clock.ts'
+import { every, joinSignals, type Clock } from '../runtime/Clock.ts'
 import { codeOf, messageOf } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
+import { semaphore } from '../runtime/semaphore.ts'
 import type { Store } from '../runtime/Store.ts'
 import {
   dropOurs,
@@ -50,7 +51,12 @@ export async function startDisputeKeeper(
   await using stack = new AsyncDisposableStack()
   const controller = new AbortController()
   const { signal } = controller
+  /** What is attended to or waits for its turn: as many as there are disputes of ours. */
   const busy = new Map<Hex.Hex, Promise<void>>()
+  const turns = semaphore(concurrency)
+  /** What is played off the chain, in places of its own: there the other says how long it takes. */
+  const plays = new Map<Hex.Hex, Play>()
+  const seats = semaphore(concurrency)
   const tables = new Map<Hex.Hex, Table>()
   /** What was said last of a claim that cannot be challenged. */
   const complaints = new Map<Hex.Hex, string>()
@@ -124,36 +130,24 @@ export async function startDisputeKeeper(
     await discover()
     await openWanted()
     for (const ours of await journal.ours()) {
-      if (ours.done) continue
-      const running = busy.get(ours.id)
-      if (running) {
-        await watch(ours)
-        continue
-      }
-      if (busy.size >= concurrency) continue
+      if (ours.done || busy.has(ours.id)) continue
       const work = attend(ours)
-        .catch((error: unknown) => {
-          if (signal.aborted) return
-          const facts = { dispute: ours.id, code: codeOf(error), reason: messageOf(error) }
-          logger.warn(facts, 'A dispute could not be attended to; it is tried again.')
-        })
+        .catch((error: unknown) => complain(ours.id, error))
         .finally(() => busy.delete(ours.id))
       busy.set(ours.id, work)
     }
     await collect()
   }
 
-  /** Ends the play off the chain as soon as somebody goes on there: from then on our clock may run on it. */
-  async function watch({ id }: Ours): Promise<void> {
-    const playing = tables.get(id)?.playing
-    if (!playing) return
-    const { state, number } = await chain.dispute(id)
-    if (state !== 'open' || number > 0)
-      playing.abort(new DOMException('The dispute goes on on the chain.', 'AbortError'))
+  function complain(dispute: Hex.Hex, error: unknown): void {
+    if (signal.aborted) return
+    const facts = { dispute, code: codeOf(error), reason: messageOf(error) }
+    logger.warn(facts, 'A dispute could not be attended to; it is tried again.')
   }
 
   /** Does all that can be done in one dispute now. */
   async function attend(ours: Ours): Promise<void> {
+    await using _turn = await turns.take(signal)
     const table = await tableOf(ours)
     for (let step = 0; step < stepsLimit; step++) {
       signal.throwIfAborted()
@@ -214,7 +208,15 @@ export async function startDisputeKeeper(
     table: Table,
     { state, nowSeconds }: { state: DisputeState; nowSeconds: number },
   ): Promise<boolean> {
-    if (!offChain || state.state !== 'open' || state.number > 0) return false
+    const isUnmoved = state.state === 'open' && state.number === 0
+    const running = plays.get(ours.id)
+    if (running) {
+      // Somebody goes on on the chain: from then on our clock may run there.
+      if (!isUnmoved)
+        running.stop.abort(new DOMException('The dispute goes on on the chain.', 'AbortError'))
+      return true
+    }
+    if (!offChain || !isUnmoved) return false
     const { dispute } = table.followed
     if (ours.role === 'claimant') {
       const number = (await offChain.read(dispute))?.newest?.ply.number ?? 0
@@ -223,22 +225,31 @@ export async function startDisputeKeeper(
       return mayWait(state, { nowSeconds, heardAtSeconds, quietSeconds })
     }
     if (!offChain.play || ours.played || table.played) return false
-    table.playing = new AbortController()
-    const stop = () => table.playing?.abort(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
+    const stop = new AbortController()
+    const done = playOffChain(offChain.play, { ours, table, stop: stop.signal })
+      .catch((error: unknown) => complain(ours.id, error))
+      .finally(() => plays.delete(ours.id))
+    plays.set(ours.id, { stop, done })
+    return true
+  }
+
+  async function playOffChain(
+    play: NonNullable<OffChain['play']>,
+    { ours, table, stop }: { ours: Ours; table: Table; stop: AbortSignal },
+  ): Promise<void> {
+    using joined = joinSignals(signal, stop)
     try {
-      await offChain.play(dispute, { signal: table.playing.signal })
+      await using _seat = await seats.take(joined.signal)
+      await play(table.followed.dispute, { signal: joined.signal })
     } catch (error) {
       signal.throwIfAborted()
       const facts = { dispute: ours.id, code: codeOf(error), reason: messageOf(error) }
       logger.info(facts, 'A dispute is no longer played off the chain.')
-    } finally {
-      signal.removeEventListener('abort', stop)
-      table.playing = undefined
     }
     table.played = true
-    await journal.write([noteOurs({ ...ours, played: true })])
-    return true
+    // The block that it began in may have been replaced meanwhile.
+    const now = (await journal.ours()).find(({ id }) => id === ours.id)
+    await journal.write([noteOurs({ ...(now ?? ours), played: true })])
   }
 
   async function settle(ours: Ours, table: Table, state: DisputeState): Promise<void> {
@@ -329,6 +340,7 @@ export async function startDisputeKeeper(
   })
   stack.defer(async () => {
     await Promise.all([loop, last, ...busy.values()])
+    await Promise.all([...plays.values()].map(({ done }) => done))
   })
   stack.defer(() => controller.abort(new DOMException('The keeper stops.', 'AbortError')))
   const owned = stack.move()
@@ -352,6 +364,7 @@ export async function startDisputeKeeper(
     async keep() {
       await inTurn()
       await Promise.all(busy.values())
+      await Promise.all([...plays.values()].map(({ done }) => done))
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -377,7 +390,7 @@ export declare namespace startDisputeKeeper {
   type Options = {
     /** How often the chain is looked at. @default 2_000 */
     intervalMs?: number | undefined
-    /** Disputes that are attended to at once. @default 4 */
+    /** Disputes that are attended to at once, and that are played off the chain at once. @default 4 */
     concurrency?: number | undefined
     /** Where to begin to look for disputes, on a store that knows of none. @default 0 */
     fromBlock?: bigint | undefined
@@ -395,13 +408,15 @@ type Table = AsyncDisposable & {
   /** Opened when it is first needed. */
   readonly player: (dispute: OurDispute) => Promise<DisputePlayer>
   heard: { readonly number: number; readonly atSeconds: number } | undefined
-  playing: AbortController | undefined
   played: boolean
   told: boolean
   /** The block at which its money was first seen to, and the last one at which it was. */
   settledAt: bigint | undefined
   lookedAt: bigint | undefined
 }
+
+/** A dispute that is being played off the chain, or waits for a place there. */
+type Play = { readonly stop: AbortController; readonly done: Promise<void> }
 
 function openTable(
   { openPlayer }: Pick<startDisputeKeeper.Ports, 'openPlayer'>,
@@ -421,7 +436,6 @@ function openTable(
       }
     },
     heard: undefined,
-    playing: undefined,
     played: false,
     told: false,
     settledAt: undefined,
