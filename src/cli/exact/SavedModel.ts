@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '../../exact/Backend.ts'
+import { fileSource } from '../../engine/fileSource.ts'
 import { type Decoder, decoder } from '../../exact/models/decoder.ts'
 import { same } from '../../exact/Tensor.ts'
 import * as Tokenizer from '../../exact/Tokenizer.ts'
@@ -11,7 +12,6 @@ import * as Json from '../../protocol/Json.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { readBytes } from '../readBytes.ts'
 import * as Config from './Config.ts'
-import { openFile } from './openFile.ts'
 import * as RunFile from './RunFile.ts'
 import * as RunFolder from './RunFolder.ts'
 
@@ -93,7 +93,7 @@ function foreign({ paths, config, tokenizer: path }: Foreign): SavedModel {
     async load({ backend }, { positions } = {}) {
       await using stack = new AsyncDisposableStack()
       const sources = []
-      for (const each of paths) sources.push(stack.use(await openFile(each)))
+      for (const each of paths) sources.push(stack.use(await fileSource(each)))
       const files = { sources, ...(config ? { config: json(config) } : {}) }
       const loaded = await loadDecoder({ backend }, files, { positions })
       const { vocabulary } = loaded.model.config

@@ -8,7 +8,7 @@ import { loadDecoder } from '../../exact/weights/loadDecoder.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { EngineError } from '../Engine.ts'
 import { readGguf } from '../readGguf.ts'
-import { fileSource } from './fileSource.ts'
+import { fileSource } from '../fileSource.ts'
 import { hashFile } from './hashFile.ts'
 import { ggufTexts, modelTexts, publishedTexts, type ModelTexts } from './modelTexts.ts'
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
-import type { ByteSource } from '../../exact/weights/ByteSource.ts'
-import { EngineError } from '../Engine.ts'
+import type { ByteSource } from '../exact/weights/ByteSource.ts'
+import { EngineError } from './Engine.ts'
 
 /**
  * Opens a file of weights that is read piece by piece.
