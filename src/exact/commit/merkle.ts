@@ -72,7 +72,7 @@ export function verifyLeaf(
     if (!right && at === size - 1) continue
     const sibling = path[used++]
     if (sibling?.byteLength !== 32) return false
-    hash = right ? nodeOf(sibling, hash) : nodeOf(hash, sibling)
+    hash = right ? nodeHash(sibling, hash) : nodeHash(hash, sibling)
   }
   return used === path.length && equal(hash, root)
 }
@@ -151,14 +151,14 @@ export function startPeaks(): Peaks {
     push(hash) {
       let top = { hash, height: 0 }
       while (stack.at(-1)?.height === top.height)
-        top = { hash: nodeOf(stack.pop()!.hash, top.hash), height: top.height + 1 }
+        top = { hash: nodeHash(stack.pop()!.hash, top.hash), height: top.height + 1 }
       stack.push(top)
     },
     root(last) {
       const hashes = stack.map(({ hash }) => hash)
       if (last) hashes.push(last)
       if (hashes.length === 0) return sha256(new Uint8Array(0))
-      return hashes.reduceRight((right, left) => nodeOf(left, right))
+      return hashes.reduceRight((right, left) => nodeHash(left, right))
     },
   }
 }
@@ -172,6 +172,15 @@ export type Peaks = {
 /** The hash of a leaf. */
 export function leafHash(leaf: Uint8Array): Uint8Array {
   return prefixed(0, leaf)
+}
+
+/** The hash of a node above two. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const pair = new Uint8Array(65)
+  pair[0] = 1
+  pair.set(left, 1)
+  pair.set(right, 33)
+  return sha256(pair)
 }
 
 /** Whether two byte strings are the same. */
@@ -216,14 +225,6 @@ function pathOf(hashes: Uint8Array, { index, count }: Place): Uint8Array[] {
 
 function half(size: number): number {
   return Math.ceil(size / 2)
-}
-
-function nodeOf(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const pair = new Uint8Array(65)
-  pair[0] = 1
-  pair.set(left, 1)
-  pair.set(right, 33)
-  return sha256(pair)
 }
 
 function prefixed(prefix: number, bytes: Uint8Array): Uint8Array {

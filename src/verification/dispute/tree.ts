@@ -1,4 +1,4 @@
-import { leafHash } from '../../exact/commit/merkle.ts'
+import { leafHash, nodeHash, rootOfHashes } from '../../exact/commit/merkle.ts'
 import { hashRows, sha256 } from '../../exact/commit/sha256.ts'
 import { depth, stride } from '../../protocol/dispute/Position.ts'
 
@@ -59,7 +59,7 @@ export function climb(
     if (!isRight && at === size - 1) continue
     const sibling = siblings[used++]
     if (!sibling) return undefined
-    hash = isRight ? nodeOf(sibling, hash) : nodeOf(hash, sibling)
+    hash = isRight ? nodeHash(sibling, hash) : nodeHash(hash, sibling)
   }
   return used === siblings.length ? hash : undefined
 }
@@ -79,11 +79,11 @@ function nodeIn(leaves: Leaves, level: number, index: number): Uint8Array {
   if (level <= chunkLevel) {
     const from = index * 2 ** level
     const to = Math.min(from + 2 ** level, leaves.count)
-    return foldInPlace(leaves.hashes(from, to), to - from)
+    return rootOfHashes(leaves.hashes(from, to))
   }
   const left = nodeIn(leaves, level - 1, index * 2)
   if (index * 2 + 1 >= sizeOf(leaves.count, level - 1)) return left
-  return nodeOf(left, nodeIn(leaves, level - 1, index * 2 + 1))
+  return nodeHash(left, nodeIn(leaves, level - 1, index * 2 + 1))
 }
 
 /** Up to this level the leaves under a node are in memory at once. */
@@ -159,26 +159,9 @@ export function pathInShown(
   return [...pathTo(own, index, level), ...parts.flat()]
 }
 
-function foldInPlace(hashes: Uint8Array, count: number): Uint8Array {
-  for (let size = count; size > 1; size = sizeOf(size, 1)) {
-    const pairs = Math.floor(size / 2)
-    hashRows(1, hashes.subarray(0, pairs * 64), { rowBytes: 64, out: hashes })
-    if (size % 2 === 1) hashes.copyWithin(pairs * 32, (size - 1) * 32, size * 32)
-  }
-  return hashes.slice(0, 32)
-}
-
 function levelAbove(nodes: readonly Uint8Array[]): readonly Uint8Array[] {
   return Array.from({ length: sizeOf(nodes.length, 1) }, (_, index) => {
     const [left, right] = [nodes[2 * index]!, nodes[2 * index + 1]]
-    return right ? nodeOf(left, right) : left
+    return right ? nodeHash(left, right) : left
   })
-}
-
-function nodeOf(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const pair = new Uint8Array(65)
-  pair[0] = 1
-  pair.set(left, 1)
-  pair.set(right, 33)
-  return sha256(pair)
 }
