@@ -72,6 +72,18 @@ describe('tables of disputes', () => {
     expect(Object.values(dump(database)).flat()).toEqual([])
   })
 
+  test('tell of money for bonds, which touches nothing else', async () => {
+    await using setup = await start()
+    const { look, challenger } = setup
+    await look()
+    setup.changes.splice(0)
+    const account = challenger.identity.address
+    await minting(challenger.chain)(account, 3n)
+    await challenger.chain.send({ type: 'dispute-deposit', account, amountMicroUsd: 3n })
+    await look()
+    expect(setup.changes).toContain('money vault')
+  })
+
   test('are read in pages, by party, claim, job and state', async () => {
     await using setup = await start()
     const { look, database, challenger, world } = setup

@@ -74,16 +74,18 @@ export function replaceEvents(
       deriveMeter(database, id)
       deriveJobsOfLease(database, id)
     }
-    for (const id of touched.claims) {
-      deriveClaim(database, id)
-      for (const dispute of disputesAbout(database, id)) touched.disputes.add(dispute)
-    }
+    for (const id of touched.claims) deriveClaim(database, id)
     for (const id of touched.disputes) deriveDispute(database, id)
+    // Each shows its claim.
+    const shown = [...touched.claims].flatMap((id) => disputesAbout(database, id))
     return [
       ...[...touched.leases].map((id): Change => ({ kind: 'lease', id })),
       ...[...touched.accounts].map((id): Change => ({ kind: 'provider', id })),
-      ...[...touched.disputes].map((id): Change => ({ kind: 'dispute', id })),
-      ...(touched.leases.size + touched.accounts.size > 0
+      ...[...new Set([...touched.disputes, ...shown])].map((id): Change => ({
+        kind: 'dispute',
+        id,
+      })),
+      ...(events.length + touched.leases.size + touched.accounts.size > 0
         ? [{ kind: 'money', id: 'vault' } as const]
         : []),
     ]
@@ -156,7 +158,7 @@ function append(database: Database, events: readonly ChainEvent[], touched: Touc
     const buyer = 'buyer' in event ? event.buyer : after?.buyer
     const provider = 'provider' in event ? event.provider : after?.provider
 
-    const about = aboutOf(database, event)
+    const about = aboutOf(event)
     if (about.claim) touched.claims.add(about.claim)
     if (about.dispute) touched.disputes.add(about.dispute)
     insertEvent(database, event, { position, buyer, provider, ...about })

@@ -15,32 +15,23 @@ export function keepClock(database: Database, clockSeconds: number): void {
   )
 }
 
-/** The claim and the dispute that an event is about, where it is about one. */
-export function aboutOf(
-  database: Database,
-  event: ChainEvent,
-): { claim: Hex.Hex | null; dispute: Hex.Hex | null } {
-  if (event.type === 'challenged') return { claim: event.key.claim, dispute: event.dispute }
+/** The dispute that an event is about, and the claim whose row follows from it; null where there is none. */
+export function aboutOf(event: ChainEvent): {
+  readonly claim: Hex.Hex | null
+  readonly dispute: Hex.Hex | null
+} {
   const dispute = 'dispute' in event ? event.dispute : null
-  if (event.type === 'dispute-ended') return { claim: event.claim, dispute }
-  if (event.type === 'claim-released' || event.type === 'bond-burned')
-    return { claim: event.claim, dispute }
-  if (dispute === null) return { claim: null, dispute }
-  const row = database.get<{ claim: Hex.Hex }>(
-    `SELECT claim FROM chain_events WHERE dispute = ? AND type = 'challenged' LIMIT 1`,
-    dispute,
-  )
-  return { claim: row?.claim ?? null, dispute }
+  if (event.type === 'challenged') return { claim: event.key.claim, dispute }
+  return { claim: 'claim' in event ? event.claim : null, dispute }
 }
 
 /** Makes a claim's row again. */
 export function deriveClaim(database: Database, id: Hex.Hex): void {
   database.run(`DELETE FROM claims WHERE id = ?`, id)
-  const row = readEvents(
-    database,
-    `claim = ? AND type IN ('challenged', 'dispute-ended', 'claim-released', 'bond-burned')`,
-    id,
-  ).reduce<disputes.Claim | undefined>(disputes.claim, undefined)
+  const row = readEvents(database, 'claim = ?', id).reduce<disputes.Claim | undefined>(
+    disputes.claim,
+    undefined,
+  )
   if (!row) return
   const { message } = row
   database.run(
@@ -58,7 +49,7 @@ export function deriveClaim(database: Database, id: Hex.Hex): void {
   )
 }
 
-/** What is told of a claim concerns all disputes about it. */
+/** Disputes about a claim. */
 export function disputesAbout(database: Database, claim: Hex.Hex): readonly Hex.Hex[] {
   return database
     .all<{ id: Hex.Hex }>(`SELECT id FROM disputes WHERE claim = ? LIMIT 100`, claim)
