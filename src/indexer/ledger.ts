@@ -1,4 +1,4 @@
-import type { ChainEvent } from '../chain/Chain.ts'
+import type { ChainEvent, DisputeEvent } from '../chain/Chain.ts'
 import type * as Hex from '../protocol/Hex.ts'
 
 /** What the chain says about one account, added up over its events. */
@@ -59,6 +59,7 @@ export const noMoney: Money = {
 
 /** The account after one event, seen as the account `address`. */
 export function account(before: Account, address: Hex.Address, event: ChainEvent): Account {
+  if (isOfDisputes(event)) return before
   switch (event.type) {
     case 'deposited':
       return { ...before, deposited: before.deposited + event.amountMicroUsd }
@@ -83,15 +84,6 @@ export function account(before: Account, address: Hex.Address, event: ChainEvent
       return { ...before, stake: atLeastZero(before.stake - event.amountMicroUsd) }
     case 'lease-opened':
     case 'lease-closed':
-    case 'dispute-deposited':
-    case 'dispute-withdrawn':
-    case 'challenged':
-    case 'dispute-moved':
-    case 'dispute-adopted':
-    case 'dispute-ended':
-    case 'claim-released':
-    case 'claimant-slashed':
-    case 'bond-burned':
       return before
   }
 }
@@ -125,6 +117,7 @@ export function lease(before: Lease | undefined, event: ChainEvent): Lease | und
  * @param reservedBefore The total of the lease that the event opens or raises, as it was before; else 0.
  */
 export function money(before: Money, event: ChainEvent, reservedBefore: bigint): Money {
+  if (isOfDisputes(event)) return before
   switch (event.type) {
     case 'deposited':
       return { ...before, deposited: before.deposited + event.amountMicroUsd }
@@ -152,15 +145,6 @@ export function money(before: Money, event: ChainEvent, reservedBefore: bigint):
     case 'registered':
     case 'unbonded':
     case 'slashed':
-    case 'dispute-deposited':
-    case 'dispute-withdrawn':
-    case 'challenged':
-    case 'dispute-moved':
-    case 'dispute-adopted':
-    case 'dispute-ended':
-    case 'claim-released':
-    case 'claimant-slashed':
-    case 'bond-burned':
       return before
   }
 }
@@ -168,6 +152,25 @@ export function money(before: Money, event: ChainEvent, reservedBefore: bigint):
 /** What the vault must hold: free + reserved + earned. Stake lies with the registry, not with the vault. */
 export function owed(sums: Money): bigint {
   return sums.deposited - sums.withdrawnByBuyers - sums.withdrawnByProviders
+}
+
+type OfDisputes = Extract<ChainEvent, { readonly type: DisputeEvent['type'] }>
+
+/** Bonds are not of the vault, and stake that a dispute takes is told by the registry, too. */
+function isOfDisputes(event: ChainEvent): event is OfDisputes {
+  return Object.hasOwn(disputeTypes, event.type)
+}
+
+const disputeTypes: Readonly<Record<DisputeEvent['type'], true>> = {
+  'dispute-deposited': true,
+  'dispute-withdrawn': true,
+  challenged: true,
+  'dispute-moved': true,
+  'dispute-adopted': true,
+  'dispute-ended': true,
+  'claim-released': true,
+  'claimant-slashed': true,
+  'bond-burned': true,
 }
 
 /** Texts from the chain are shown no longer than this. */
