@@ -87,7 +87,8 @@ export function examine(detail: Api.DisputeDetail): Examined | undefined {
         : undefined
   const computed = accIn && given && attempt(() => evaluate(leaf, place, accIn, given))
   const inside = accumulatorType(leaf)
-  const operands = given ? operandsOf(leaf, readsOf(leaf, place, given), given) : []
+  const reads = given ? readsOf(leaf, place, given) : []
+  const operands = given ? operandsOf(leaf, reads, given) : []
   const { proof } = segment
   const after = isFinish ? leaf.dtype : inside
   const isProduct = leaf.kind === 'op' && leaf.op.kind === 'contract' && !isFinish
@@ -98,7 +99,7 @@ export function examine(detail: Api.DisputeDetail): Examined | undefined {
     computed: computed && wordsOf(computed, after),
     terms: isProduct && accIn && given ? termsOf(operands, accIn, place.segment) : [],
     operands,
-    wrong: proof?.type === 'read' ? wrongOf(detail, { leaf, operands, proof, place }) : undefined,
+    wrong: proof?.type === 'read' ? wrongOf(detail, { leaf, reads, operands, proof }) : undefined,
   }
 }
 
@@ -108,19 +109,20 @@ function wrongOf(
   { claim, dispute }: Api.DisputeDetail,
   at: {
     leaf: Judged
+    reads: readonly Read[]
     operands: readonly Operand[]
     proof: Proof
-    place: { element: number; segment: number }
   },
 ): Examined['wrong'] {
-  const { leaf, operands, proof, place } = at
+  const { leaf, reads, operands, proof } = at
   const operand = operands[proof.read]
-  if (!operand) return undefined
+  const read = reads[proof.read]
+  if (!operand || !read) return undefined
   const held = toBytes(proof.opening.leaf)
   const { opening } = proof
   if (leaf.kind === 'batch' || opening.source === 'data') {
     if (opening.source !== 'data') return { operand, held: undefined }
-    const [row = 0, column = 0] = coordinates(place.element, leaf.shape)
+    const [row = 0, column = 0] = coordinates(read.element, leaf.shape)
     const { seed, worker } = claim
     const length = leaf.shape[1] ?? 1
     const step = dispute.where.steps.from
@@ -129,19 +131,10 @@ function wrongOf(
     const byte = held[(begin + column) % 256]
     return { operand, held: byte === undefined ? undefined : wordOf(byte, 'u32', 8) }
   }
-  const bytes = operand.word.width / 8
-  const read = readsOf(leaf, place, bytesOf(operands))[proof.read]
-  const input = read && leaf.inputs[read.input as number]
-  if (!read || !input) return { operand, held: undefined }
-  const from = (read.element * bytes) % 256
-  return { operand, held: wordsOf(held.subarray(from, from + bytes), input.dtype)[0] }
-}
-
-function bytesOf(operands: readonly Operand[]): Uint8Array {
-  const bytes: number[] = []
-  for (const { word } of operands)
-    for (let at = 0; at < word.width; at += 8) bytes.push((word.bits >>> at) & 255)
-  return Uint8Array.from(bytes)
+  const input = leaf.inputs[read.input as number]
+  if (!input) return { operand, held: undefined }
+  const from = (read.element * read.bytes) % 256
+  return { operand, held: wordsOf(held.subarray(from, from + read.bytes), input.dtype)[0] }
 }
 
 function judgedOf(op: Hex.Hex): Judged | undefined {
