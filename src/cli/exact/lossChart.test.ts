@@ -30,7 +30,7 @@ describe('lossChart', () => {
   })
 
   test('does not grow with the run', () => {
-    const long = Array.from({ length: 50_000 }, (_, step) => falling[step % 300]!)
+    const long = Array.from({ length: 300_000 }, (_, step) => falling[step % 300]!)
     expect(lossChart(long, { title: 'x' }).length).toBeLessThan(60_000)
   })
 

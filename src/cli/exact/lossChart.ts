@@ -7,7 +7,10 @@
  */
 export function lossChart(losses: readonly number[], { title }: { title: string }): string {
   const finite = losses.filter(Number.isFinite)
-  const y = scaleOf(Math.min(...finite, Infinity), Math.max(...finite, -Infinity))
+  // Not as arguments: a long run has more losses than a call takes.
+  const least = finite.reduce((a, b) => Math.min(a, b), Infinity)
+  const greatest = finite.reduce((a, b) => Math.max(a, b), -Infinity)
+  const y = scaleOf(least, greatest)
   const x = scaleOf(0, Math.max(1, losses.length))
   const left = (step: number) => plot.left + (step / x.end) * plot.width
   const top = (loss: number) => plot.top + ((y.end - loss) / (y.end - y.begin)) * plot.height
