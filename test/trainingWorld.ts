@@ -15,6 +15,7 @@ import { memoryStore } from '../src/runtime/memoryStore.ts'
 import { seededRandom } from '../src/runtime/seededRandom.ts'
 import { silentLogger } from '../src/runtime/silentLogger.ts'
 import { virtualClock } from '../src/runtime/virtualClock.ts'
+import { trainingOrder } from './trainingOrder.ts'
 import type { Contents } from '../src/training/node/Contents.ts'
 import { startLogSync } from '../src/training/node/startLogSync.ts'
 import { startWorker } from '../src/training/node/startWorker.ts'
@@ -72,31 +73,21 @@ export async function trainingWorld({
   }
   const start = await drawParameters({ backend }, { ...model, seed })
   const people = Array.from({ length: workers }, (_, number) => identityOf(number))
-  const message: TrainingOrder.TrainingOrder = {
+  const message = trainingOrder({
     buyer: people[0]!.address,
     graph: Hex.from(rootOf(graph)),
-    graphCid: Hex.zero,
     start: Hex.from(StateRoot.from(layout.slots, start)),
     data: Hex.from(DataRoot.from(data).root),
     seed0: seed[0],
     seed1: seed[1],
     rounds: 4,
     steps: 2,
-    rule: 'sparse',
-    keptFirst: 1024,
     keptLast: 256,
-    outerRateMicro: 700_000,
     minWorkers: workers,
-    maxWorkers: 100,
     roundMs: 60_000,
-    auditMicro: 0,
     priceMicroUsd: 10n,
-    budgetMicroUsd: 1_000_000n,
-    tier: 'exact',
-    deadlineSeconds: 0,
-    nonce: 0n,
     ...changes,
-  }
+  })
   const order = TrainingOrder.sign(domain, message, people[0]!)
   const everywhere = new Map<string, ReadonlyMap<Hex.Hex, Uint8Array>>()
   const seats = await Promise.all(

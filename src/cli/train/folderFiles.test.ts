@@ -1,10 +1,10 @@
 /** The small files in a node's folder: what it noted, where it was, what others join by. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { trainingOrder } from '../../../test/trainingOrder.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { decoderOf } from '../../exact/models/decoderOf.ts'
-import * as Hex from '../../protocol/Hex.ts'
 import * as Identity from '../../protocol/Identity.ts'
 import * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
 import * as NodeFile from './NodeFile.ts'
@@ -66,30 +66,13 @@ function noted(round: number): RoundsFile.Round {
 
 function file(): RunFile.RunFile {
   const buyer = Identity.from(new Uint8Array(32).fill(1))
-  const message: TrainingOrder.TrainingOrder = {
+  const message = trainingOrder({
     buyer: buyer.address,
-    graph: Hex.zero,
-    graphCid: Hex.zero,
-    start: Hex.zero,
-    data: Hex.zero,
-    seed0: 1,
-    seed1: 0,
     rounds: 9,
-    steps: 1,
-    rule: 'sparse',
-    keptFirst: 2,
-    keptLast: 1,
-    outerRateMicro: 700_000,
-    minWorkers: 1,
-    maxWorkers: 2,
-    roundMs: 1000,
-    auditMicro: 0,
     priceMicroUsd: 2n ** 60n,
     budgetMicroUsd: 2n ** 61n,
-    tier: 'exact',
-    deadlineSeconds: 0,
     nonce: 2n ** 62n,
-  }
+  })
   return {
     kind: 'training run',
     version: 1,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { trainingOrder } from '../../../test/trainingOrder.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type * as Entry from '../../protocol/training/Entry.ts'
 import type * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
@@ -154,30 +155,7 @@ const signature = `0x${'00'.repeat(65)}` as const
 const addressOf = (number: number) => `0x${(number + 1).toString(16).padStart(40, '0')}` as const
 const replicaAfter = (rounds: number) => hash(`replica ${rounds}`)
 
-const order: TrainingOrder.TrainingOrder = {
-  buyer: addressOf(999),
-  graph: hash('graph'),
-  graphCid: hash('cid'),
-  start: hash('start'),
-  data: hash('data'),
-  seed0: 1,
-  seed1: 2,
-  rounds: 5,
-  steps: 10,
-  rule: 'sparse',
-  keptFirst: 1024,
-  keptLast: 64,
-  outerRateMicro: 700_000,
-  minWorkers: 2,
-  maxWorkers: 100,
-  roundMs: 40_000,
-  auditMicro: 0,
-  priceMicroUsd: 3n,
-  budgetMicroUsd: 1_000_000n,
-  tier: 'exact',
-  deadlineSeconds: 0,
-  nonce: 0n,
-}
+const order = trainingOrder({ buyer: addressOf(999) })
 
 type World = {
   workers: number

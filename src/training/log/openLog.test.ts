@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { trainingOrder } from '../../../test/trainingOrder.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Identity from '../../protocol/Identity.ts'
 import * as Batch from '../../protocol/training/Batch.ts'
@@ -12,34 +13,8 @@ import { type Log, openLog } from './openLog.ts'
 const domain = { chainId: 1, vault: `0x${'11'.repeat(20)}` } as const
 const people = [1, 2, 3, 4].map((byte) => Identity.from(new Uint8Array(32).fill(byte)))
 const [buyer, ...workers] = people as [Identity.Identity, ...Identity.Identity[]]
-const order = TrainingOrder.sign(
-  domain,
-  {
-    buyer: buyer.address,
-    graph: Hex.sha256('graph'),
-    graphCid: Hex.sha256('cid'),
-    start: Hex.sha256('start'),
-    data: Hex.sha256('data'),
-    seed0: 1,
-    seed1: 2,
-    rounds: 5,
-    steps: 10,
-    rule: 'sparse',
-    keptFirst: 1024,
-    keptLast: 64,
-    outerRateMicro: 700_000,
-    minWorkers: 3,
-    maxWorkers: 100,
-    roundMs: 40_000,
-    auditMicro: 0,
-    priceMicroUsd: 3n,
-    budgetMicroUsd: 1_000_000n,
-    tier: 'exact',
-    deadlineSeconds: 0,
-    nonce: 0n,
-  },
-  buyer,
-)
+const message = trainingOrder({ buyer: buyer.address, minWorkers: 3 })
+const order = TrainingOrder.sign(domain, message, buyer)
 const nowMs = 1_000_000
 
 describe('openLog', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { trainingOrder } from '../../../test/trainingOrder.ts'
 import { memoryNetwork } from '../../network/memory.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Identity from '../../protocol/Identity.ts'
@@ -174,29 +175,6 @@ function joinOf(worker: Identity.Identity, log: Log): Entry.Entry {
 }
 
 function orderOf(buyer: Identity.Identity) {
-  const message: TrainingOrder.TrainingOrder = {
-    buyer: buyer.address,
-    graph: Hex.sha256('graph'),
-    graphCid: Hex.sha256('cid'),
-    start: Hex.sha256('start'),
-    data: Hex.sha256('data'),
-    seed0: 1,
-    seed1: 2,
-    rounds: 5,
-    steps: 10,
-    rule: 'sparse',
-    keptFirst: 1024,
-    keptLast: 64,
-    outerRateMicro: 700_000,
-    minWorkers: 10,
-    maxWorkers: 100,
-    roundMs: 40_000,
-    auditMicro: 0,
-    priceMicroUsd: 3n,
-    budgetMicroUsd: 1_000_000n,
-    tier: 'exact',
-    deadlineSeconds: 0,
-    nonce: 0n,
-  }
+  const message = trainingOrder({ buyer: buyer.address, minWorkers: 10 })
   return TrainingOrder.sign(domain, message, buyer)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { philoxWord } from '../../exact/philox.ts'
+import { noise } from '../../../test/noise.ts'
 import { choose, decode, encode, forEach, greatestBytes, squaredNorm } from './SparseUpdate.ts'
 
 describe('choose', () => {
@@ -96,11 +96,3 @@ describe('squaredNorm', () => {
     expect(squaredNorm(update)).toBe(sum)
   })
 })
-
-/** Numbers of both signs over some binary orders, the same each time. */
-function noise(length: number, seed: number): Float32Array {
-  return Float32Array.from({ length }, (_, index) => {
-    const word = philoxWord({ seed: [seed, 7], step: 0, stream: 0 }, index)
-    return (((word >>> 8) - 2 ** 23) / 2 ** 23) * 2 ** -((word & 7) + 6)
-  })
-}

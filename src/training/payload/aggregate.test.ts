@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { philoxWord } from '../../exact/philox.ts'
+import { noise } from '../../../test/noise.ts'
 import { apply, clipToMedian, mean } from './aggregate.ts'
 import { annealedKept } from './annealedKept.ts'
 import { accumulate, subtractSent } from './errorFeedback.ts'
@@ -94,11 +94,4 @@ describe('annealedKept', () => {
 
 function norm(vector: Float64Array | Float32Array): number {
   return Math.sqrt(Array.from(vector).reduce((sum, each) => sum + each * each, 0))
-}
-
-function noise(length: number, seed: number): Float32Array {
-  return Float32Array.from({ length }, (_, index) => {
-    const word = philoxWord({ seed: [seed, 7], step: 0, stream: 0 }, index)
-    return (((word >>> 8) - 2 ** 23) / 2 ** 23) * 2 ** -((word & 7) + 6)
-  })
 }
