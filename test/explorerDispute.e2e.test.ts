@@ -173,6 +173,8 @@ describe('the page of a dispute', () => {
             () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
           )
           expect(overflow, `${name} on ${size}`).toBe(0)
+          // The head of the page stays in view, and would lie over what was scrolled to.
+          await page.evaluate(() => window.scrollTo(0, 0))
           const path = join(artefacts, `explorer-dispute-${name}-${size}-${colorScheme}.png`)
           await page.screenshot({ path, fullPage: true })
         }
