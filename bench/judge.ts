@@ -4,24 +4,18 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Backend } from '../src/exact/Backend.ts'
-import * as DataRoot from '../src/exact/commit/DataRoot.ts'
-import * as RunRoot from '../src/exact/commit/RunRoot.ts'
-import { rootOf } from '../src/exact/judgeable.ts'
 import { startStateRoots } from '../src/exact/run/startStateRoots.ts'
 import { byteLength } from '../src/exact/Tensor.ts'
 import { bytesOf, drawParameters } from '../src/exact/train/startRun.ts'
 import { batchOf } from '../src/exact/data.ts'
 import { startWasm } from '../src/exact/wasm/startWasm.ts'
-import type * as Move from '../src/protocol/dispute/Move.ts'
-import * as Position from '../src/protocol/dispute/Position.ts'
-import type { ExactClaim } from '../src/protocol/ExactClaim.ts'
-import * as Hex from '../src/protocol/Hex.ts'
+import type { Party } from '../src/protocol/dispute/Position.ts'
 import { stringify } from '../src/protocol/Json.ts'
 import { challengerMove } from '../src/verification/dispute/challengerMove.ts'
 import { claimantMove } from '../src/verification/dispute/claimantMove.ts'
-import * as Game from '../src/verification/dispute/Game.ts'
 import { recordRun } from '../src/verification/dispute/recordRun.ts'
 import { type Prover, startProver } from '../src/verification/dispute/startProver.ts'
+import { claimOf, type Player, playOut } from '../test/exactDisputes.ts'
 import type { Bench, Figures } from './Bench.ts'
 import { length, modelOf, rowsOf, seed, trainingGraphOf, trainingText } from './exact/models.ts'
 import { median } from './interleave.ts'
@@ -87,8 +81,7 @@ async function dispute(backend: Backend) {
   const share = await overhead(backend, options)
   const liar = await proverOf(misreading(backend, { slot, wrong }), options)
   const honest = await proverOf(backend, options)
-  const claim = claimOf(liar.prover, DataRoot.from(data).root)
-  const played = await play(claim, { claimant: liar.prover, challenger: honest.prover })
+  const played = await play({ claimant: liar, challenger: honest })
   const { moves, bytes, claimantMs, challengerMs, reason } = played
   const peak = process.resourceUsage().maxRSS / 1024
   const stateBytes = graph.state.reduce((sum, each) => sum + byteLength(each), 0)
@@ -147,8 +140,7 @@ async function overhead(backend: Backend, { graph, start, data }: Options) {
 
 async function proverOf(backend: Backend, options: Options) {
   const { stateRoots, checkpoints } = await recordRun({ backend }, options)
-  const prover = await startProver({ backend }, { ...options, stateRoots, checkpoints })
-  return { prover }
+  return startProver({ backend }, { ...options, stateRoots, checkpoints })
 }
 
 /** A back end that reads one bit of a weight wrongly in one step. */
@@ -173,55 +165,28 @@ function misreading(backend: Backend, { slot, wrong }: { slot: number; wrong: nu
   }
 }
 
-function claimOf(prover: Prover, dataRoot: Uint8Array): ExactClaim {
-  const { steps, graph, worker } = prover
-  const roots = Array.from({ length: steps }, (_, step) => prover.stateRoot(step + 1))
-  return {
-    claimant: `0x${'c1'.repeat(20)}`,
-    job: Hex.zero,
-    graph: Hex.from(rootOf(graph)),
-    graphCid: Hex.zero,
-    start: Hex.from(prover.stateRoot(0)),
-    end: Hex.from(prover.stateRoot(steps)),
-    data: Hex.from(dataRoot),
-    seed0: prover.seed[0],
-    seed1: prover.seed[1],
-    worker,
-    steps,
-    run: Hex.from(RunRoot.from(roots)),
-    bond: 1_000_000n,
-    challengeUntil: 2_000_000_000,
-  }
-}
-
 /** Plays to the end, and counts. */
-async function play(claim: ExactClaim, provers: { claimant: Prover; challenger: Prover }) {
-  let position = Position.first(claim)
-  const shown: Move.Move[] = []
+async function play({ claimant, challenger }: Record<Party, Prover>) {
   const spent = { claimant: 0, challenger: 0 }
-  let [moves, bytes] = [0, 0]
-  for (;;) {
-    const { turn } = position
-    const began = performance.now()
-    const move =
-      turn === 'claimant'
-        ? await claimantMove(provers.claimant, position)
-        : await challengerMove(provers.challenger, position, shown)
-    spent[turn] += performance.now() - began
-    if (turn === 'claimant') shown.push(move)
-    moves++
-    bytes += stringify(move).length / 2
-    const outcome = Game.play(claim, position, move)
-    if (outcome.type === 'end') {
-      if (outcome.winner !== 'challenger') throw new Error('The honest challenger lost.')
-      return {
-        moves,
-        bytes: Math.round(bytes),
-        reason: outcome.reason,
-        claimantMs: spent.claimant,
-        challengerMs: spent.challenger,
-      }
+  const timed =
+    (party: Party, player: Player): Player =>
+    async (...seat) => {
+      const began = performance.now()
+      const move = await player(...seat)
+      spent[party] += performance.now() - began
+      return move
     }
-    position = outcome.position
+  const { winner, reason, moves } = await playOut(claimOf(claimant), {
+    claimant: timed('claimant', (position) => claimantMove(claimant, position)),
+    challenger: timed('challenger', (at, shown) => challengerMove(challenger, at, shown)),
+  })
+  if (winner !== 'challenger') throw new Error('The honest challenger lost.')
+  const bytes = moves.reduce((sum, move) => sum + stringify(move).length / 2, 0)
+  return {
+    moves: moves.length,
+    bytes: Math.round(bytes),
+    reason,
+    claimantMs: spent.claimant,
+    challengerMs: spent.challenger,
   }
 }

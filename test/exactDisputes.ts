@@ -164,11 +164,17 @@ export async function claimRun(
     { backend },
     { ...options, stateRoots, checkpoints, windowBytes },
   )
+  return { prover, claim: claimOf(prover) }
+}
+
+/** What a prover's run is, as a claim. */
+export function claimOf(prover: Prover): ExactClaim {
+  const { graph, header, data, seed, worker, steps } = prover
   const roots = Array.from({ length: steps }, (_, step) => prover.stateRoot(step + 1))
-  const claim: ExactClaim = {
+  return {
     claimant,
     job: Hex.zero,
-    graph: Hex.from(rootFrom(prover.header)),
+    graph: Hex.from(rootFrom(header)),
     graphCid: Hex.zero,
     start: Hex.from(prover.stateRoot(0)),
     end: Hex.from(prover.stateRoot(steps)),
@@ -181,7 +187,6 @@ export async function claimRun(
     bond: 1_000_000n,
     challengeUntil: 2_000_000_000,
   }
-  return { prover, claim }
 }
 
 /**
