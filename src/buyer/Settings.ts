@@ -1,3 +1,4 @@
+import type { DisputeParameters } from '../chain/ChainDisputes.ts'
 import { policies, type Policy, type Prices } from '../market/index.ts'
 import type * as Assurance from '../protocol/Assurance.ts'
 import type * as Completion from '../protocol/Completion.ts'
@@ -28,8 +29,9 @@ export type Settings = {
   readonly pinnedWeights: Readonly<Record<string, Hex.Hex>>
   /** Providers with less at stake on the chain get no lease. */
   readonly minStakeMicroUsd: bigint
-  /** Answers of tier `exact` are not paid for which less is answered, or for less time than this is left. */
+  /** What must answer for an answer of tier `exact`; providers with less credit for bonds get no lease of it. */
   readonly minBondMicroUsd: bigint
+  /** How long it must be open to challenge. @default a quarter of what `Disputes` allows */
   readonly minChallengeWindowMs: number
   /** When set, the deposit is kept at this much free money from the buyer's own account. */
   readonly keepDepositMicroUsd: bigint | undefined
@@ -53,7 +55,7 @@ export type Settings = {
 /** What the caller may leave out. */
 export type Options = { readonly [name in keyof Settings]?: Settings[name] | undefined }
 
-const defaults: Settings = {
+const defaults: Omit<Settings, 'minChallengeWindowMs'> = {
   validators: [],
   defaultTier: 'unverified',
   verdictTimeoutMs: 10_000,
@@ -71,7 +73,6 @@ const defaults: Settings = {
   pinnedWeights: {},
   minStakeMicroUsd: 0n,
   minBondMicroUsd: 100_000n,
-  minChallengeWindowMs: 300_000,
   keepDepositMicroUsd: undefined,
   warmModels: [],
   bidTimeoutMs: 3_000,
@@ -83,12 +84,19 @@ const defaults: Settings = {
   tendIntervalMs: 2_000,
 }
 
-/** Fills in what was left out; a tier other than `unverified` is the default as soon as somebody can check. */
-export function from(options: Options): Settings {
+/**
+ * Fills in what was left out: some of it follows the contract of disputes; a tier other than `unverified` is the
+ * default as soon as somebody can check.
+ */
+export function from(
+  options: Options,
+  { disputes }: { readonly disputes: Pick<DisputeParameters, 'windowSeconds'> },
+): Settings {
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as Partial<Settings>
   const validators = (given.validators ?? []).slice(0, 16)
   const defaultTier = validators.length > 0 ? 'statistical' : defaults.defaultTier
-  return { ...defaults, defaultTier, ...given, validators }
+  const minChallengeWindowMs = disputes.windowSeconds * 250
+  return { ...defaults, minChallengeWindowMs, defaultTier, ...given, validators }
 }

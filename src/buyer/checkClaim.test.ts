@@ -132,14 +132,39 @@ describe('a completion of tier exact', () => {
     await expect(buy()).rejects.toMatchObject({ code: 'Buyer.NoProviderError' })
   })
 
+  test('is not bought of who has too little credit for bonds', async () => {
+    for (const creditMicroUsd of [0n, 99_999n]) {
+      const { market, buyer, buy } = await begin({ creditMicroUsd })
+      await expect(buy()).rejects.toThrow('Buyer.CreditTooSmall')
+      expect(await market.drive(buyer.balance())).toMatchObject({ reservedMicroUsd: 0n })
+    }
+  })
+
+  test('is not bought of who is taking its credit back', async () => {
+    const { market, buy, claimant } = await begin({ creditMicroUsd: 150_000n })
+    const asked = { type: 'dispute-request-withdrawal', amountMicroUsd: 50_001n } as const
+    await market.drive(claimant.send(asked))
+    await expect(buy()).rejects.toThrow('Buyer.CreditTooSmall')
+  })
+
   test('is not sold by who computes otherwise', async () => {
     const { buy } = await begin({}, honestEngine())
     await expect(buy()).rejects.toThrow('Screen.TierNotOffered')
   })
 })
 
-async function begin(facts: BuyerFacts = {}, engine: Engine = claimingEngine()) {
+type Facts = BuyerFacts & { creditMicroUsd?: bigint }
+
+async function begin(facts: Facts = {}, engine: Engine = claimingEngine()) {
+  const { creditMicroUsd = 1_000_000n } = facts
   const market = smallMarket()
+  const claimant = market.chain.connect(provider)
+  const account = provider.address
+  market.chain.mint(account, creditMicroUsd)
+  if (creditMicroUsd > 0n) {
+    const deposit = { type: 'dispute-deposit', account, amountMicroUsd: creditMicroUsd } as const
+    await market.drive(claimant.send(deposit))
+  }
   await market.provider(1, { engine })
   const settings = { defaultTier: 'exact', validators: [market.validator.address] } as const
   const buyer = await market.buyer({ ...facts, settings: { ...settings, ...facts.settings } })
@@ -149,7 +174,7 @@ async function begin(facts: BuyerFacts = {}, engine: Engine = claimingEngine()) 
       events.push(event)
     return events.at(-1) as Extract<BuyerEvent, { type: 'completion-end' }>
   }
-  return { market, buyer, buy: async () => ({ end: await market.drive(run()) }) }
+  return { market, buyer, claimant, buy: async () => ({ end: await market.drive(run()) }) }
 }
 
 /** A network on which the ends of jobs lose a field. */

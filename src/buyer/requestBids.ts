@@ -87,8 +87,10 @@ async function requestBid(
   const screened = screen(order.message, offer, { nowMs: clock.now() })
   if (screened.length > 0) return declined(screened)
   try {
-    const unstaked = await understaked(context, offer.provider)
-    if (unstaked) return declined([unstaked])
+    const uncovered =
+      (await understaked(context, offer.provider)) ??
+      (order.message.tier === 'exact' ? await unbonded(context, offer.provider) : undefined)
+    if (uncovered) return declined([uncovered])
     const askedAt = clock.now()
     const body = await ask(
       network,
@@ -131,6 +133,25 @@ async function understaked(
   return {
     code: 'Buyer.StakeTooSmall',
     message: `The provider has ${stakeMicroUsd} micro-USD at stake; ${minStakeMicroUsd} are wanted.`,
+  }
+}
+
+/**
+ * The reason when a provider's claims would be answered for with less than we ask for: of a claim's bond the
+ * contract takes no more than there is. What was asked back may be gone before a dispute begins.
+ */
+async function unbonded(
+  { chain, settings }: Context,
+  provider: Hex.Address,
+): Promise<Exchange.Reason | undefined> {
+  const { minBondMicroUsd } = settings
+  if (minBondMicroUsd === 0n) return undefined
+  const { freeMicroUsd, withdrawingMicroUsd } = await chain.credit(provider)
+  const left = freeMicroUsd > withdrawingMicroUsd ? freeMicroUsd - withdrawingMicroUsd : 0n
+  if (left >= minBondMicroUsd) return undefined
+  return {
+    code: 'Buyer.CreditTooSmall',
+    message: `The provider has ${left} micro-USD of credit for bonds; ${minBondMicroUsd} are wanted.`,
   }
 }
 

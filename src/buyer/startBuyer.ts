@@ -45,7 +45,7 @@ export async function startBuyer(
   options: startBuyer.Options = {},
 ): Promise<Buyer> {
   const { identity, chain, network, clock, store } = ports
-  const settings = Settings.from(options)
+  const settings = Settings.from(options, chain.parameters)
   const logger = ports.logger.child({ service: 'buyer' })
   await using stack = new AsyncDisposableStack()
   const bell = createBell()

@@ -1,3 +1,4 @@
+import type { DisputeParameters } from '../chain/ChainDisputes.ts'
 import type { Model } from '../engine/Engine.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Offer from '../protocol/Offer.ts'
@@ -49,7 +50,7 @@ export type Settings = {
   readonly evidenceAgeMs: number
   /** What an answer of tier `exact` is answered for with; `Disputes` should hold as much of ours. */
   readonly exactBondMicroUsd: bigint
-  /** How long such an answer can be challenged; no longer than the window of `Disputes`. */
+  /** How long such an answer can be challenged. @default half of what `Disputes` allows */
   readonly challengeWindowMs: number
   /** How long a claim is kept after that: disputes that began in time may last so long. */
   readonly claimKeepMs: number
@@ -60,10 +61,10 @@ export type Prices = Pick<Offer.Model, 'inputMicroUsdPerMillion' | 'outputMicroU
 
 /** What the caller may leave out is what has a default. */
 export type Options = { readonly prices: Settings['prices'] } & {
-  readonly [name in keyof typeof defaults]?: Settings[name] | undefined
+  readonly [name in keyof Omit<Settings, 'prices'>]?: Settings[name] | undefined
 }
 
-const defaults: Omit<Settings, 'prices'> = {
+const defaults: Omit<Settings, 'prices' | 'challengeWindowMs'> = {
   concurrency: 1,
   region: '',
   hardware: { cpu: '', cores: 0, memoryBytes: 0n, diskBytes: 0n, gpus: [] },
@@ -88,14 +89,17 @@ const defaults: Omit<Settings, 'prices'> = {
   evidenceLimit: 10_000,
   evidenceAgeMs: 86_400_000,
   exactBondMicroUsd: 1_000_000n,
-  challengeWindowMs: 900_000,
   claimKeepMs: 86_400_000,
 }
 
-/** Fills in what was left out. */
-export function from(options: Options): Settings {
+/** Fills in what was left out; some of it follows the contract of disputes. */
+export function from(
+  options: Options,
+  { disputes }: { readonly disputes: Pick<DisputeParameters, 'windowSeconds'> },
+): Settings {
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as Partial<Settings>
-  return { ...defaults, prices: options.prices, ...given }
+  const challengeWindowMs = disputes.windowSeconds * 500
+  return { ...defaults, challengeWindowMs, prices: options.prices, ...given }
 }

@@ -41,6 +41,17 @@ describe('signClaim', () => {
     expect(claim!.message.steps).toBe(inputTokens + outputTokens - 1)
   })
 
+  test('can be challenged for half of the time that the chain allows, unless it is told', async () => {
+    const world = providerWorld()
+    await using _ = await world.start({ engine: claimingEngine() })
+    const buyer = await world.buyer()
+    const lease = await world.drive(buyer.open({ order: { tier: 'exact' } }))
+    const { claim, receipt } = await world.drive(buyer.job(lease.id))
+    const { windowSeconds } = world.chain.parameters.disputes
+    const until = receipt.message.endedAt / 1000 + windowSeconds / 2
+    expect(claim!.message.challengeUntil).toBe(Math.ceil(until))
+  })
+
   test('is not done in a lease of another tier', async () => {
     const model = { ...claimedModel, tiers: ['exact', 'unverified'] } as const
     const { world, provider, buyer, lease } = await begin(claimingEngine({ model }), 'unverified')

@@ -85,7 +85,7 @@ export async function startProvider(
   options: Settings.Options,
 ): Promise<Provider> {
   const { identity, chain, network, engine, store, clock, random, logger, bulk } = ports
-  const settings = Settings.from(options)
+  const settings = Settings.from(options, chain.parameters)
 
   await using stack = new AsyncDisposableStack()
   const controller = new AbortController()

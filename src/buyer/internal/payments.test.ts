@@ -56,7 +56,7 @@ async function start() {
     clock,
     random,
     logger,
-    settings: Settings.from({}),
+    settings: Settings.from({}, chain.parameters),
     journal,
     providers: await openProviders({ journal, clock }),
     timeline: { note: () => {} },

@@ -10,8 +10,9 @@ import { formatUsd, parseUsd } from '../money.ts'
 import { parseInteger } from '../parseOptions.ts'
 import { run } from '../run.ts'
 import { digestOfCid } from './digestOfCid.ts'
+import { windowFor } from './windowFor.ts'
 
-type ClaimOptions = PartyOptions & { bond: bigint; window: number; out?: string }
+type ClaimOptions = PartyOptions & { bond: bigint; window?: number; out?: string }
 
 /** `weft dispute claim`: signs that a run in a folder is what it says, and answers for it with a bond. */
 export function claimCommand(): Command {
@@ -25,23 +26,20 @@ export function claimCommand(): Command {
     )
     .option(
       '--window <seconds>',
-      'how long it can be challenged',
+      'how long it can be challenged (default: half of what the chain allows)',
       parseInteger({ min: 1, max: 2 ** 31 }),
-      900,
     )
     .option('--out <file>', 'where to write it (default: claim.json in the run)')
     .action((folder: string, options: ClaimOptions) =>
       run(options, async () => {
         await using party = await joinNetwork('claim', options)
         const { identity, domain, chain } = party
-        const { windowSeconds } = chain.parameters.disputes
-        if (options.window > windowSeconds)
-          throw new WindowTooLongError(options.window, windowSeconds)
+        const window = windowFor(chain.parameters.disputes, options.window)
         const { timestampSeconds } = await chain.head()
         const message = claimOf(RunFile.read(folder), folder, {
           claimant: identity.address,
           bond: options.bond,
-          challengeUntil: timestampSeconds + options.window,
+          challengeUntil: timestampSeconds + window,
         })
         const claim = ExactClaim.sign(domain, message, identity)
         const path = options.out ?? `${folder}/claim.json`
@@ -90,20 +88,6 @@ class UnfinishedRunError extends BaseError {
   constructor(folder: string) {
     super('The run is not finished: there is nothing to claim yet.', {
       metaMessages: [`Folder: ${folder}`, 'Fix: let `weft exact train` finish it.'],
-    })
-  }
-}
-
-/** Thrown when a claim would be open to challenge longer than the stake is held. */
-class WindowTooLongError extends BaseError {
-  override readonly code = 'Cli.WindowTooLongError'
-
-  constructor(asked: number, most: number) {
-    super('Nobody would answer for a claim with so long a window: the stake may be gone by then.', {
-      metaMessages: [
-        `Asked: ${asked} seconds; the most here: ${most}`,
-        'Fix: give a shorter --window.',
-      ],
     })
   }
 }
