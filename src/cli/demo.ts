@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { systemClock } from '../runtime/systemClock.ts'
 import { buyCompletions } from './demo/buyCompletions.ts'
 import { disputeOnce } from './demo/disputeOnce.ts'
@@ -34,7 +34,12 @@ export function demoCommand(): Command {
     .option('--jobs <count>', 'completions to buy', parseInteger({ min: 1, max: 10_000 }), 20)
     .option('--model <file>', 'serve this GGUF file instead of the default model')
     .option('--upstream <url>', 'serve what this OpenAI-compatible server serves instead')
-    .option('--dispute', 'also buy a wrong exact answer, and have the chain decide about it')
+    .addOption(
+      new Option(
+        '--dispute',
+        'also buy a wrong exact answer, and have the chain decide about it',
+      ).conflicts(['model', 'upstream']),
+    )
     .option(
       '--home <dir>',
       'where its state is kept (default: .weft/demo; with --once a new folder)',

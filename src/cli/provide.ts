@@ -16,6 +16,7 @@ import { reportDispute } from './dispute/reportDispute.ts'
 import { startDisputes } from './dispute/startDisputes.ts'
 import { topUpCredit } from './dispute/topUpCredit.ts'
 import { UnknownRunError } from './dispute/UnknownRunError.ts'
+import { windowFor } from './dispute/windowFor.ts'
 import { NoModelError } from './fetchModel.ts'
 import { parseBit, type Bit } from './flippedBit.ts'
 import { joinNetwork, withPartyOptions, type Party, type PartyOptions } from './joinNetwork.ts'
@@ -27,6 +28,7 @@ import {
   type OpenedEngine,
 } from './openEngine.ts'
 import { parseInteger } from './parseOptions.ts'
+import { refuseIdle } from './refuseIdle.ts'
 import { run, runUntilStopped } from './run.ts'
 
 type ProvideOptions = PartyOptions &
@@ -40,7 +42,7 @@ type ProvideOptions = PartyOptions &
     priceExactInput: bigint
     priceExactOutput: bigint
     bond: bigint
-    challengeWindow: number
+    challengeWindow?: number
     credit?: bigint
     priceInput: bigint
     priceOutput: bigint
@@ -85,9 +87,8 @@ export function provideCommand(): Command {
     .addOption(usdOption('--bond <usd>', 'what each exact answer is answered for with', 1_000_000n))
     .option(
       '--challenge-window <seconds>',
-      'how long an exact answer can be challenged',
-      parseInteger({ min: 1, max: 86_400 }),
-      900,
+      'how long an exact answer can be challenged (default: half of what the chain allows)',
+      parseInteger({ min: 1, max: 2 ** 31 }),
     )
     .option(
       '--credit <usd>',
@@ -116,12 +117,14 @@ export function provideCommand(): Command {
       'for testing disputes: compute exact answers with one wrong bit',
       parseBit,
     )
-    .action((options: ProvideOptions) =>
+    .action((options: ProvideOptions, command: Command) =>
       run(options, async () => {
+        checkOptions(command, options)
         await using stack = new AsyncDisposableStack()
         const party = stack.use(await joinNetwork('provider', options))
         const { identity, chain, clock, random, logger } = party
         const network = await party.network()
+        const windowSeconds = windowFor(chain.parameters.disputes, options.challengeWindow)
         const { engine, exactly } = stack.use(await open(party, options))
         const bulk = stack.use(
           await httpsBulk(
@@ -131,6 +134,8 @@ export function provideCommand(): Command {
         )
         if (options.model !== undefined && statSync(options.model).isFile())
           await bulk.share(options.model)
+        // Before anything is offered: buyers look for it.
+        if (exactly) await holdCredit(chain, options)
         const store = party.store('provider')
         const provider = stack.use(
           await startProvider(
@@ -138,7 +143,7 @@ export function provideCommand(): Command {
             {
               prices: pricesOf(options),
               exactBondMicroUsd: options.bond,
-              challengeWindowMs: options.challengeWindow * 1000,
+              challengeWindowMs: windowSeconds * 1000,
               concurrency: options.concurrency,
               hardware: await detectHardware(),
               region: options.region,
@@ -153,7 +158,6 @@ export function provideCommand(): Command {
           ),
         )
         if (exactly) {
-          await holdCredit(chain, options)
           const proverFor = async (claim: ExactClaim.ExactClaim, id: Hex.Hex) => {
             const row = await provider.claim(id)
             if (!row) throw new UnknownRunError(id)
@@ -174,15 +178,41 @@ export function provideCommand(): Command {
     )
 }
 
-/** Puts up credit for bonds: what is asked for, or what there is of ten bonds. */
+/** Refuses options about what is not sold. */
+function checkOptions(command: Command, { upstream, engine, exact }: ProvideOptions): void {
+  if (upstream === undefined)
+    refuseIdle(command, ['upstreamKeyEnv'], 'add --upstream, or leave it out.')
+  else
+    refuseIdle(
+      command,
+      ['modelId', 'engine', 'exact', 'cheatWith', 'cheatBit'],
+      'serve a file with --model instead of --upstream, or leave it out.',
+    )
+  if (upstream !== undefined || (engine !== 'exact' && !exact))
+    refuseIdle(
+      command,
+      ['priceExactInput', 'priceExactOutput', 'bond', 'challengeWindow', 'credit', 'cheatBit'],
+      'add --exact or --engine exact, or leave it out.',
+    )
+  else if (engine === 'exact')
+    refuseIdle(
+      command,
+      ['priceInput', 'priceOutput', 'cheatWith'],
+      'use --price-exact-input, --price-exact-output and --cheat-bit, or --exact without --engine.',
+    )
+}
+
+/** Puts up credit for bonds: what is asked for, or what there is of ten bonds beside the stake. */
 async function holdCredit(
   chain: Chain,
-  { credit, bond }: Pick<ProvideOptions, 'credit' | 'bond'>,
+  { credit, bond, stake }: Pick<ProvideOptions, 'credit' | 'bond' | 'stake'>,
 ): Promise<void> {
   if (credit !== undefined) return await topUpCredit(chain, credit)
   const { freeMicroUsd, reservedMicroUsd } = await chain.credit(chain.account)
-  const has = freeMicroUsd + reservedMicroUsd
-  const reachable = has + (await chain.balance(chain.account))
+  const { stakeMicroUsd } = await chain.registration(chain.account)
+  const toStake = stake > stakeMicroUsd ? stake - stakeMicroUsd : 0n
+  const spare = (await chain.balance(chain.account)) - toStake
+  const reachable = freeMicroUsd + reservedMicroUsd + (spare > 0n ? spare : 0n)
   const wanted = bond * 10n
   await topUpCredit(chain, wanted < reachable ? wanted : reachable)
 }

@@ -17,6 +17,7 @@ import { joinNetwork, withPartyOptions, type PartyOptions } from './joinNetwork.
 import { openEngine, withEngineOptions, type EngineOptions } from './openEngine.ts'
 import { formatUsd, parseUsd } from './money.ts'
 import { parseHash, parseInteger, parseShare } from './parseOptions.ts'
+import { refuseIdle } from './refuseIdle.ts'
 import { run, runUntilStopped } from './run.ts'
 
 type ValidateOptions = PartyOptions &
@@ -47,8 +48,11 @@ export function validateCommand(): Command {
         .argParser(parseUsd)
         .default(5_000_000n, formatUsd(5_000_000n)),
     )
-    .action((options: ValidateOptions) =>
+    .action((options: ValidateOptions, command: Command) =>
       run(options, async () => {
+        if (!options.challenge) refuseIdle(command, ['credit'], 'add --challenge, or leave it out.')
+        if (options.model !== undefined)
+          refuseIdle(command, ['weights'], 'leave it out: the file that --model names is used.')
         await using stack = new AsyncDisposableStack()
         const party = stack.use(await joinNetwork('validator', options))
         const { identity, chain, clock, random, logger, domain } = party
