@@ -209,8 +209,9 @@ async function holdCredit(
 ): Promise<void> {
   if (credit !== undefined) return await topUpCredit(chain, credit)
   const { freeMicroUsd, reservedMicroUsd } = await chain.credit(chain.account)
-  const { stakeMicroUsd } = await chain.registration(chain.account)
-  const toStake = stake > stakeMicroUsd ? stake - stakeMicroUsd : 0n
+  const { stakeMicroUsd, unbondingMicroUsd } = await chain.registration(chain.account)
+  const staked = stakeMicroUsd + unbondingMicroUsd
+  const toStake = stake > staked ? stake - staked : 0n
   const spare = (await chain.balance(chain.account)) - toStake
   const reachable = freeMicroUsd + reservedMicroUsd + (spare > 0n ? spare : 0n)
   const wanted = bond * 10n
