@@ -2,17 +2,13 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Action, Chain } from '../src/chain/Chain.ts'
-import { deploy } from '../src/chain/deploy.ts'
 import { startDevnet, type Devnet } from '../src/chain/devnet.ts'
-import { memoryChain } from '../src/chain/memory.ts'
-import { viemChain } from '../src/chain/viem.ts'
 import type * as Hex from '../src/protocol/Hex.ts'
 import * as Identity from '../src/protocol/Identity.ts'
 import * as Lease from '../src/protocol/Lease.ts'
 import * as Voucher from '../src/protocol/Voucher.ts'
-import { codeOf } from '../src/runtime/Errors.ts'
 import { systemRandom } from '../src/runtime/systemRandom.ts'
-import { virtualClock } from '../src/runtime/virtualClock.ts'
+import { type Side, startChainPair } from './chainPair.ts'
 
 const delays = { withdrawalDelaySeconds: 100, unbondingDelaySeconds: 200 }
 const runs = Number(process.env['WEFT_RUNS'] ?? 8)
@@ -34,15 +30,13 @@ describe('memoryChain and viemChain', () => {
         async (steps) => {
           const pair = await startPair()
           for (const [index, { who, action, afterSeconds }] of steps.entries()) {
-            const real = pair.actionOf(action, 'real')
-            const twin = pair.actionOf(action, 'twin')
-            await pair.elapse(afterSeconds)
-            const results = [
-              await outcome(pair.real[who]!, real),
-              await outcome(pair.twin[who]!, twin),
-            ]
-            seen.add(`${action.type} ${results[0]}`)
-            expect(results[0], `step ${index}: ${action.type}`).toEqual(results[1])
+            const actions = {
+              real: pair.actionOf(action, 'real'),
+              twin: pair.actionOf(action, 'twin'),
+            }
+            const { real, twin } = await pair.send(who, actions, { afterSeconds })
+            seen.add(`${action.type} ${real}`)
+            expect(real, `step ${index}: ${action.type}`).toEqual(twin)
             expect(await pair.look('real'), `after step ${index}`).toEqual(await pair.look('twin'))
           }
         },
@@ -200,43 +194,24 @@ async function startPair() {
   const random = systemRandom()
   const identities = Array.from({ length: parties }, () => Identity.from(random.bytes(32)))
   const court = identities[4]!.address
-  const { rpcUrl } = devnet
-  const deployment = await deploy({
-    rpcUrl,
-    deployer: Identity.from(random.bytes(32)),
-    court,
-    ...delays,
+  const pair = await startChainPair(devnet, {
+    identities,
+    contracts: { court, ...delays },
+    memory: { court, ...delays },
+    async join(chain) {
+      if (chain.account === court) return
+      await chain.send({ type: 'mint', to: chain.account, amountMicroUsd: 400n })
+      await chain.send({ type: 'deposit', buyer: chain.account, amountMicroUsd: 200n })
+    },
   })
-  const real = await Promise.all(
-    identities.map((identity) => viemChain({ rpcUrl, identity, ...deployment })),
-  )
-  let timestampSeconds = (await real[0]!.head()).timestampSeconds
-  const clock = virtualClock({ start: timestampSeconds * 1000 })
-  const memory = memoryChain({ clock }, { blockTimeMs: 0, court, ...delays })
-  const twin = identities.map((identity) => memory.connect(identity))
-  const sides = { real: real[0]!, twin: twin[0]! }
-  for (const chain of [...real, ...twin].filter((_, index) => index % parties < 4)) {
-    await chain.send({ type: 'mint', to: chain.account, amountMicroUsd: 400n })
-    await chain.send({ type: 'deposit', buyer: chain.account, amountMicroUsd: 200n })
-  }
-  timestampSeconds = Math.max(timestampSeconds, (await real[0]!.head()).timestampSeconds)
-  await clock.run(timestampSeconds * 1000)
+  const { sides } = pair
 
   return {
-    real,
-    twin,
-    /** Both chains' next block is `seconds` after the last. */
-    async elapse(seconds: number) {
-      timestampSeconds += seconds
-      await rpc('evm_setNextBlockTimestamp', [timestampSeconds])
-      await rpc('evm_mine', [])
-      await rpc('evm_setNextBlockTimestamp', [++timestampSeconds])
-      await clock.run(timestampSeconds * 1000)
-    },
-    actionOf: (drawn: Drawn, side: 'real' | 'twin') =>
-      actionOf(drawn, sides[side], identities, timestampSeconds),
+    send: pair.send,
+    actionOf: (drawn: Drawn, side: Side) =>
+      actionOf(drawn, sides[side], identities, pair.timestampSeconds()),
     /** All that the port shows of every party. */
-    async look(side: 'real' | 'twin') {
+    async look(side: Side) {
       const chain = sides[side]
       const keys = [1n, 2n].flatMap((nonceOf) =>
         [0, 1].flatMap((b) =>
@@ -330,23 +305,4 @@ function actionOf(
     case 'unbond':
       return { type: drawn.type }
   }
-}
-
-async function outcome(chain: Chain, action: Action): Promise<string> {
-  try {
-    await chain.send(action)
-    return 'done'
-  } catch (error) {
-    return codeOf(error)
-  }
-}
-
-async function rpc(method: string, params: readonly unknown[]): Promise<void> {
-  const response = await fetch(devnet.rpcUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  })
-  const { error } = (await response.json()) as { error?: { message: string } }
-  if (error) throw new Error(`${method}: ${error.message}`)
 }

@@ -2,11 +2,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Action, Chain } from '../src/chain/Chain.ts'
-import { deploy } from '../src/chain/deploy.ts'
 import { type Devnet, startDevnet } from '../src/chain/devnet.ts'
-import { memoryChain } from '../src/chain/memory.ts'
-import { viemChain } from '../src/chain/viem.ts'
-import { askNode } from '../src/chain/viemCompliance.ts'
 import * as DisputeKey from '../src/protocol/dispute/DisputeKey.ts'
 import type * as Move from '../src/protocol/dispute/Move.ts'
 import * as Position from '../src/protocol/dispute/Position.ts'
@@ -14,11 +10,10 @@ import type * as Domain from '../src/protocol/Domain.ts'
 import * as ExactClaim from '../src/protocol/ExactClaim.ts'
 import * as Identity from '../src/protocol/Identity.ts'
 import * as Ply from '../src/protocol/Ply.ts'
-import { codeOf } from '../src/runtime/Errors.ts'
 import { systemRandom } from '../src/runtime/systemRandom.ts'
-import { virtualClock } from '../src/runtime/virtualClock.ts'
 import { claimantMove } from '../src/verification/dispute/claimantMove.ts'
 import * as Game from '../src/verification/dispute/Game.ts'
+import { type Side, startChainPair } from './chainPair.ts'
 import { type Claimed, claimRun } from './exactDisputes.ts'
 import { generation } from './exactRuns.ts'
 
@@ -50,17 +45,13 @@ describe('disputes of memoryChain and viemChain', () => {
         async (steps) => {
           const pair = await startPair()
           for (const [index, { who, action, afterSeconds }] of steps.entries()) {
-            await pair.elapse(afterSeconds)
-            const results = [
-              await outcome(pair.real[who]!, pair.actionOf(action, 'real')),
-              await outcome(pair.twin[who]!, pair.actionOf(action, 'twin')),
-            ]
-            // A node puts what it refuses into no block; the twin has one all the same.
-            if (results[0] !== 'done') await askNode(devnet.rpcUrl, 'evm_mine', [])
-            seen.add(`${action.type} ${results[0]}`)
-            expect(results[0], `step ${index}: ${JSON.stringify(action, stringly)}`).toEqual(
-              results[1],
-            )
+            const actions = {
+              real: pair.actionOf(action, 'real'),
+              twin: pair.actionOf(action, 'twin'),
+            }
+            const { real, twin } = await pair.send(who, actions, { afterSeconds })
+            seen.add(`${action.type} ${real}`)
+            expect(real, `step ${index}: ${JSON.stringify(action, stringly)}`).toEqual(twin)
             expect(await pair.look('real'), `after step ${index}`).toEqual(await pair.look('twin'))
           }
         },
@@ -171,51 +162,31 @@ const everyAction: readonly Step[] = (
 async function startPair() {
   const random = systemRandom()
   const identities = Array.from({ length: 4 }, () => Identity.from(random.bytes(32)))
-  const { rpcUrl } = devnet
   const { clockSeconds, windowSeconds, withdrawalDelaySeconds } = disputes
-  const deployment = await deploy({
-    rpcUrl,
-    deployer: Identity.from(random.bytes(32)),
-    clockSeconds,
-    evidenceWindowSeconds: windowSeconds + 2 * clockSeconds,
+  const pair = await startChainPair(devnet, {
+    identities,
+    contracts: { clockSeconds, evidenceWindowSeconds: windowSeconds + 2 * clockSeconds },
+    memory: { disputes },
+    game: Game.play,
+    async join(chain) {
+      const { account } = chain
+      await chain.send({ type: 'mint', to: account, amountMicroUsd: 300n })
+      await chain.send({ type: 'dispute-deposit', account, amountMicroUsd: 100n })
+    },
   })
-  expect(deployment.parameters.disputes).toMatchObject({ windowSeconds, withdrawalDelaySeconds })
-  const real = await Promise.all(
-    identities.map((identity) => viemChain({ rpcUrl, identity, ...deployment })),
-  )
-  let timestampSeconds = (await real[0]!.head()).timestampSeconds
-  const clock = virtualClock({ start: timestampSeconds * 1000 })
-  const memory = memoryChain({ clock, game: Game.play }, { blockTimeMs: 0, disputes })
-  const twin = identities.map((identity) => memory.connect(identity))
-  const sides = { real: real[0]!, twin: twin[0]! }
-  for (const chain of [...real, ...twin]) {
-    await chain.send({ type: 'mint', to: chain.account, amountMicroUsd: 300n })
-    const account = chain.account
-    await chain.send({ type: 'dispute-deposit', account, amountMicroUsd: 100n })
-  }
-  timestampSeconds = Math.max(timestampSeconds, (await real[0]!.head()).timestampSeconds)
-  await clock.run(timestampSeconds * 1000)
+  const { sides } = pair
+  expect(sides.real.parameters.disputes).toMatchObject({ windowSeconds, withdrawalDelaySeconds })
   const messages = [40n, 7n].map((bond) => ({
     ...claimed.claim,
     claimant: identities[0]!.address,
     bond,
-    challengeUntil: timestampSeconds + 300,
+    challengeUntil: pair.timestampSeconds() + 300,
   }))
-  const rpc = (method: string, params: readonly unknown[]) => askNode(rpcUrl, method, params)
 
   return {
-    real,
-    twin,
-    async elapse(seconds: number) {
-      timestampSeconds += seconds
-      await rpc('evm_setNextBlockTimestamp', [timestampSeconds])
-      await rpc('evm_mine', [])
-      await rpc('evm_setNextBlockTimestamp', [++timestampSeconds])
-      await clock.run(timestampSeconds * 1000)
-    },
-    actionOf: (drawn: Drawn, side: 'real' | 'twin') =>
-      actionOf(drawn, sides[side], { identities, messages }),
-    async look(side: 'real' | 'twin') {
+    send: pair.send,
+    actionOf: (drawn: Drawn, side: Side) => actionOf(drawn, sides[side], { identities, messages }),
+    async look(side: Side) {
       const chain = sides[side]
       const keys = messages.flatMap((message) =>
         [1, 2].map((who) => ({
@@ -311,15 +282,6 @@ function aboutDispute(
       return { type: drawn.type, claim, challenger }
     case 'burn-bond':
       return { type: drawn.type, claim: key.claim }
-  }
-}
-
-async function outcome(chain: Chain, sent: Action): Promise<string> {
-  try {
-    await chain.send(sent)
-    return 'done'
-  } catch (error) {
-    return codeOf(error)
   }
 }
 
