@@ -6,8 +6,15 @@
 import { startWasm } from '../src/exact/index.ts'
 import type { Bench, Figures } from './Bench.ts'
 import { table } from './table.ts'
-import { type Course, dataParallel, inRounds } from './training/courses.ts'
-import { prepare } from './training/problem.ts'
+import {
+  type Course,
+  dataParallel,
+  diloco,
+  inRounds,
+  type OuterRule,
+  sparse,
+} from './training/courses.ts'
+import { type Problem, prepare } from './training/problem.ts'
 
 export const bench: Bench = {
   description: 'loss and traffic of training across strangers against data-parallel training',
@@ -54,22 +61,21 @@ export const bench: Bench = {
 type Sizes = { readonly workers: number; readonly steps: number; readonly rounds: number }
 
 function plans({ workers, steps, rounds }: Sizes) {
-  const sparse = (options: object) => (problem: Awaited<ReturnType<typeof prepare>>) =>
-    inRounds(problem, { workers, steps, rounds, rule: 'sparse', ...options })
+  const joined = (rule: (problem: Problem) => OuterRule, keep = false) => ({
+    run: (problem: Problem) =>
+      inRounds(problem, { workers, steps, rounds, keep, rule: rule(problem) }),
+  })
+  const ours = (first: number) => (problem: Problem) =>
+    sparse(problem, { rounds, steps, first, last: 64 })
   return [
     {
       name: 'data-parallel f32',
-      run: (problem: Awaited<ReturnType<typeof prepare>>) =>
-        dataParallel(problem, { workers, steps: rounds * steps }),
+      run: (problem: Problem) => dataParallel(problem, { workers, steps: rounds * steps }),
     },
-    {
-      name: 'diloco',
-      run: (problem: Awaited<ReturnType<typeof prepare>>) =>
-        inRounds(problem, { workers, steps, rounds, rule: 'diloco' }),
-    },
-    { name: 'sparse, annealed', run: sparse({ first: 1024, last: 64 }) },
-    { name: 'sparse, 64 from the start', run: sparse({ first: 64, last: 64 }) },
-    { name: 'sparse, annealed, moments kept', run: sparse({ first: 1024, last: 64, keep: true }) },
+    { name: 'diloco', ...joined(diloco) },
+    { name: 'sparse, annealed', ...joined(ours(1024)) },
+    { name: 'sparse, 64 from the start', ...joined(ours(64)) },
+    { name: 'sparse, annealed, moments kept', ...joined(ours(1024), true) },
   ]
 }
 

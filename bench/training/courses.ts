@@ -1,12 +1,8 @@
-import {
-  annealedKept,
-  SparseUpdate,
-  accumulate,
-  apply,
-  mean,
-  subtractSent,
-} from '../../src/training/index.ts'
-import { flatten, unflatten } from '../../src/training/Replica.ts'
+import { annealedKept } from '../../src/training/payload/annealedKept.ts'
+import { decode } from '../../src/training/payload/SparseUpdate.ts'
+import { makePayload } from '../../src/training/node/makePayload.ts'
+import { advance, flatten, lengthOf, type Replica, unflatten } from '../../src/training/Replica.ts'
+import { runSegment } from '../../src/training/segment.ts'
 import type { Problem } from './problem.ts'
 
 /** How a course of training went. */
@@ -21,65 +17,47 @@ export type Course = {
  * The same steps with a batch as large as all workers' together, which is what workers that exchange every
  * gradient compute. Traffic is a ring all-reduce of f32: twice the gradient a step, but for the last share.
  */
-export function dataParallel(
+export async function dataParallel(
   problem: Problem,
   { workers, steps }: { workers: number; steps: number },
 ): Promise<Course> {
-  const { wide, rows, length, layout, start } = problem
-  wide.restore(stateFrom(problem.wide, { parameters: start, step: 0 }))
-  for (let step = 0; step < steps; step++)
-    wide.step([problem.batch({ step, worker: 0, rows: rows * workers })])
-  const loss = problem.evaluate(wide.state().slice(0, layout.slots.length))
-  const size = flatten(layout, start).length
+  const { wide, rows, length, layout, start, data, seed } = problem
+  const replica = { rounds: 0, parameters: start }
+  const options = { layout, replica, data, seed, worker: 0, steps, stepsPerRound: steps }
+  const end = await runSegment(wide, options)
+  const loss = problem.evaluate(end.slice(0, layout.slots.length))
+  const size = lengthOf(layout)
   const bytes = 2 * 4 * size * ((workers - 1) / workers)
-  return Promise.resolve({ loss, bytesPerToken: bytes / (rows * length), lastBitsPerParameter: 32 })
+  return { loss, bytesPerToken: bytes / (rows * length), lastBitsPerParameter: 32 }
 }
 
 /** Rounds of inner steps, each worker on its own data, joined by an outer rule. */
-export function inRounds(problem: Problem, options: inRounds.Options): Promise<Course> {
-  const { run, rows, length, layout } = problem
-  const { workers, steps, rounds, rule, first = 1024, last = 64, keep = false, rate = 1 } = options
-  let parameters = problem.start
-  const size = flatten(layout, parameters).length
-  const errors = Array.from({ length: workers }, () => new Float32Array(size))
-  const momentum = new Float32Array(size)
-  const kept: (readonly Uint8Array[])[] = []
+export async function inRounds(
+  problem: Problem,
+  { workers, steps, rounds, keep = false, rule }: inRounds.Options,
+): Promise<Course> {
+  const { run, rows, length, layout, data, seed } = problem
+  const moments: (readonly Uint8Array[])[] = []
+  let replica: Replica = { rounds: 0, parameters: problem.start }
   let [bytes, lastBytes] = [0, 0]
-  for (let round = 0; round < rounds; round++) {
-    const parent = flatten(layout, parameters)
-    const sums = new Float64Array(size)
-    const contributions = errors.map((error, worker) => {
-      const moments = keep ? kept[worker] : undefined
-      run.restore(stateFrom(run, { parameters, step: round * steps, moments }))
-      for (let step = round * steps; step < (round + 1) * steps; step++)
-        run.step([problem.batch({ step, worker, rows })])
-      const end = run.state()
-      kept[worker] = end.slice(layout.slots.length)
-      const trained = flatten(layout, end.slice(0, layout.slots.length))
-      if (rule === 'diloco') {
-        trained.forEach((each, at) => (sums[at]! += (parent[at]! - each) / workers))
-        lastBytes = size * 4
-        bytes += lastBytes
-        return undefined
-      }
-      accumulate(error, { parent, trained })
-      const update = SparseUpdate.choose(error, annealedKept(round, { rounds, first, last }))
-      subtractSent(error, update)
-      lastBytes = SparseUpdate.encode(update).byteLength
-      bytes += lastBytes
-      return { update, weight: steps }
-    })
-    const vector = parent.slice()
-    if (rule === 'diloco') nesterov(vector, { sums, momentum })
-    else apply(vector, mean(contributions.filter((each) => each !== undefined)), rate)
-    parameters = unflatten(layout, parameters, vector)
+  while (replica.rounds < rounds) {
+    const trained: Float32Array[] = []
+    for (let worker = 0; worker < workers; worker++) {
+      const common = { layout, replica, data, seed, worker, steps, stepsPerRound: steps }
+      const end = await runSegment(run, { ...common, moments: keep ? moments[worker] : undefined })
+      moments[worker] = end.slice(layout.slots.length)
+      trained.push(flatten(layout, end.slice(0, layout.slots.length)))
+    }
+    const joined = rule(replica, trained)
+    lastBytes = joined.bytes / workers
+    bytes += lastBytes
+    replica = joined.replica
   }
-  const tokens = rounds * steps * rows * length
-  return Promise.resolve({
-    loss: problem.evaluate(parameters),
-    bytesPerToken: bytes / workers / tokens,
-    lastBitsPerParameter: (lastBytes * 8) / size,
-  })
+  return {
+    loss: problem.evaluate(replica.parameters),
+    bytesPerToken: bytes / (rounds * steps * rows * length),
+    lastBitsPerParameter: (lastBytes * 8) / lengthOf(layout),
+  }
 }
 
 export declare namespace inRounds {
@@ -87,47 +65,56 @@ export declare namespace inRounds {
     workers: number
     steps: number
     rounds: number
-    rule: 'sparse' | 'diloco'
-    /** Entries of a block of 4,096 that are sent, at first and at last. */
-    first?: number
-    last?: number
     /** Whether workers keep their optimiser's moments from round to round. */
     keep?: boolean
-    /** The outer rate. */
-    rate?: number
+    rule: OuterRule
   }
 }
 
-/** DiLoCo's outer step: Nesterov momentum 0.9 at rate 0.7 (arXiv 2311.08105). */
-function nesterov(
-  vector: Float32Array,
-  { sums, momentum }: { sums: Float64Array; momentum: Float32Array },
-): void {
-  for (let at = 0; at < vector.length; at++) {
-    momentum[at] = 0.9 * momentum[at]! + sums[at]!
-    vector[at] = vector[at]! - 0.7 * (sums[at]! + 0.9 * momentum[at]!)
+/** What joins the workers' vectors after a round, and the bytes that they all send for it. */
+export type OuterRule = (
+  replica: Replica,
+  trained: readonly Float32Array[],
+) => { readonly replica: Replica; readonly bytes: number }
+
+/** The rule of `weft train`: signs of the greatest entries, the rest kept for later. */
+export function sparse(
+  { layout }: Problem,
+  { rounds, steps, ...kept }: { rounds: number; steps: number; first: number; last: number },
+): OuterRule {
+  const errors: Uint8Array[] = []
+  const length = lengthOf(layout)
+  return (replica, trained) => {
+    const parent = flatten(layout, replica.parameters)
+    const form = { length, kept: annealedKept(replica.rounds, { rounds, ...kept }) }
+    const payloads = trained.map((each, worker) => {
+      const before = errors[worker]
+      const made = makePayload({ parent, trained: each, before, kept: form.kept })
+      errors[worker] = made.ifAccepted
+      return made.payload
+    })
+    const updates = payloads.map((payload) => decode(payload, form))
+    const weights = payloads.map(() => steps)
+    return {
+      replica: advance(layout, replica, { updates, weights, rate: 1 }),
+      bytes: payloads.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    }
   }
 }
 
-/** A whole state: parameters, moments (zeros unless given), the step counter. */
-function stateFrom(
-  { graph }: Problem['run'],
-  {
-    parameters,
-    step,
-    moments,
-  }: {
-    parameters: readonly Uint8Array[]
-    step: number
-    moments?: readonly Uint8Array[] | undefined
-  },
-): readonly Uint8Array[] {
-  return graph.state.map((slot, index) => {
-    if (index < parameters.length) return parameters[index]!
-    if (slot.name === 'step') return new Uint8Array(Uint32Array.of(step).buffer)
-    return (
-      moments?.[index - parameters.length] ??
-      new Uint8Array(slot.shape.reduce((product, size) => product * size, 4))
-    )
-  })
+/** DiLoCo: every entry as f32, Nesterov momentum 0.9 at rate 0.7 (arXiv 2311.08105). */
+export function diloco({ layout }: Problem): OuterRule {
+  const momentum = new Float32Array(lengthOf(layout))
+  return (replica, trained) => {
+    const vector = flatten(layout, replica.parameters)
+    for (let at = 0; at < vector.length; at++) {
+      const sum = trained.reduce((total, each) => total + vector[at]! - each[at]!, 0)
+      const step = sum / trained.length
+      momentum[at] = 0.9 * momentum[at]! + step
+      vector[at] = vector[at]! - 0.7 * (step + 0.9 * momentum[at]!)
+    }
+    const parameters = unflatten(layout, replica.parameters, vector)
+    const bytes = trained.length * vector.byteLength
+    return { replica: { rounds: replica.rounds + 1, parameters }, bytes }
+  }
 }

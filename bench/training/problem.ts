@@ -24,8 +24,9 @@ export type Problem = AsyncDisposable & {
   readonly length: number
   readonly layout: Layout
   readonly start: readonly Uint8Array[]
-  /** A batch of the part of the data that is trained on. */
-  readonly batch: (options: { step: number; worker: number; rows: number }) => Uint8Array
+  /** What is trained on, and the seed of its order. */
+  readonly data: Uint8Array
+  readonly seed: readonly [number, number]
   /** Mean loss on held-out text. */
   readonly evaluate: (parameters: readonly Uint8Array[]) => number
 }
@@ -76,8 +77,8 @@ export async function prepare(backend: Backend, options: prepare.Options): Promi
       isTrained: model.parameters.map(({ isTrained }) => isTrained),
     },
     start,
-    batch: ({ step, worker, rows: count }) =>
-      bytesOf(batchOf(trained, { seed: words, step, worker, rows: count, length: length + 1 })),
+    data: trained,
+    seed: words,
     evaluate(parameters) {
       parameters.forEach((bytes, index) => evaluation.writeState(index, bytes))
       const losses = Array.from({ length: 16 }, (_, step) => {

@@ -1,4 +1,5 @@
 import { batchOf } from '../exact/data.ts'
+import { byteLength } from '../exact/Tensor.ts'
 import { bytesOf, type Run, type StepReport } from '../exact/train/startRun.ts'
 import type { Layout, Replica } from './Replica.ts'
 
@@ -12,9 +13,9 @@ import type { Layout, Replica } from './Replica.ts'
  */
 export async function runSegment(
   run: Run,
-  { layout, replica, data, seed, worker, steps, stepsPerRound, onStep, signal }: runSegment.Options,
+  { data, seed, worker, steps, onStep, signal, ...start }: runSegment.Options,
 ): Promise<readonly Uint8Array[]> {
-  run.restore(segmentStart(run, { layout, replica, stepsPerRound }))
+  run.restore(segmentStart(run, start))
   const [rows = 1, length = 1] = run.graph.batch[0]?.shape ?? []
   for (let done = 0; done < steps; done++) {
     signal?.throwIfAborted()
@@ -37,24 +38,26 @@ export declare namespace runSegment {
     steps: number
     /** How far the step counter moves on from round to round. */
     stepsPerRound: number
+    /** Optimiser moments to go on with, in the graph's order. A run has none: they would not be public. */
+    moments?: readonly Uint8Array[] | undefined
     onStep?: ((report: StepReport) => void | Promise<void>) | undefined
     signal?: AbortSignal | undefined
   }
 }
 
-/** The state that a segment begins from. */
+/** The state that a segment begins from: moments are zeros unless they are given. */
 export function segmentStart(
   { graph }: Pick<Run, 'graph'>,
-  {
-    layout,
-    replica,
-    stepsPerRound,
-  }: Pick<runSegment.Options, 'layout' | 'replica' | 'stepsPerRound'>,
+  { layout, replica, stepsPerRound, moments }: segmentStart.Options,
 ): readonly Uint8Array[] {
   const { parameters, rounds } = replica
   return graph.state.map((slot, index) => {
     if (index < layout.slots.length) return parameters[index]!
     if (slot.name === 'step') return bytesOf(Uint32Array.of(rounds * stepsPerRound))
-    return new Uint8Array(slot.shape.reduce((product, size) => product * size, 4))
+    return moments?.[index - layout.slots.length] ?? new Uint8Array(byteLength(slot))
   })
+}
+
+export declare namespace segmentStart {
+  type Options = Pick<runSegment.Options, 'layout' | 'replica' | 'stepsPerRound' | 'moments'>
 }
