@@ -2,16 +2,11 @@
 pragma solidity 0.8.37;
 
 import {IVault} from "../src/interfaces/IVault.sol";
+import {Checks} from "./Checks.sol";
 import {DeployedRegistry, DeployedUSD, DeployedVault} from "./Deployed.sol";
-import {Vm} from "./Vm.sol";
 
-/// @title Parties, contracts, signatures and assertions that the tests share.
-abstract contract Base {
-    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
-
-    /// @dev Forge finds it by this name.
-    bool public constant IS_TEST = true;
-
+/// @title Parties, contracts and signatures that the tests share.
+abstract contract Base is Checks {
     uint256 internal constant WITHDRAWAL_DELAY = 1 hours;
     uint256 internal constant BUYER_KEY = 0xB0B;
     bytes32 internal constant TERMS = keccak256("terms");
@@ -152,19 +147,5 @@ abstract contract Base {
     /// @dev A number between `low` and `high`, both included.
     function bound(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {
         return high - low == type(uint256).max ? value : low + value % (high - low + 1);
-    }
-
-    error NotEqual(string what, uint256 actual, uint256 expected);
-
-    function eq(uint256 actual, uint256 expected, string memory what) internal pure {
-        if (actual != expected) revert NotEqual(what, actual, expected);
-    }
-
-    function atMost(uint256 actual, uint256 limit, string memory what) internal pure {
-        if (actual > limit) revert NotEqual(what, actual, limit);
-    }
-
-    function ok(bool condition, string memory what) internal pure {
-        if (!condition) revert NotEqual(what, 0, 1);
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IExactJudge} from "../../src/interfaces/IExactJudge.sol";
-import {Vm} from "../Vm.sol";
+import {Checks} from "../Checks.sol";
 
 interface DeployedCosts {
     event Decided(uint256 acc);
@@ -34,12 +34,7 @@ interface DeployedCosts {
 }
 
 /// @title Leaves, programs and numbers that the tests of the judge share.
-abstract contract JudgeBase {
-    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
-
-    /// @dev Forge finds it by this name.
-    bool public constant IS_TEST = true;
-
+abstract contract JudgeBase is Checks {
     /// @dev How many registers each operator reads, in order, and its number.
     bytes internal constant ARITY = hex"03020202020102020202020302020202020202020101";
     uint256 internal constant SQRT = 5;
@@ -142,19 +137,5 @@ abstract contract JudgeBase {
 
     function next(uint256 seed) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode(seed)));
-    }
-
-    error NotEqual(string what, uint256 actual, uint256 expected);
-
-    function eq(uint256 actual, uint256 expected, string memory what) internal pure {
-        if (actual != expected) revert NotEqual(what, actual, expected);
-    }
-
-    function atMost(uint256 actual, uint256 limit, string memory what) internal pure {
-        if (actual > limit) revert NotEqual(what, actual, limit);
-    }
-
-    function ok(bool condition, string memory what) internal pure {
-        if (!condition) revert NotEqual(what, 0, 1);
     }
 }
