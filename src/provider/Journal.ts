@@ -38,8 +38,7 @@ export type Journal = {
   /** Receipts of leases that are not settled, neither paid nor refused. */
   unpaid(): Promise<readonly Signed<Receipt.Receipt>[]>
   evidence(job: Hex.Hex): Promise<EvidenceRow | undefined>
-  /** Claims that were signed, those whose window ends first before the others; and one by its id. */
-  claims(): Promise<readonly ClaimRow[]>
+  /** A claim that was signed, by its id. */
   claim(id: Hex.Hex): Promise<ClaimRow | undefined>
   debtMicroUsd(buyer: Hex.Address): Promise<bigint>
   write(writes: readonly Write[], options?: WriteOptions): Promise<void>
@@ -151,14 +150,6 @@ export async function openJournal(
       return rows
     },
     evidence: (job) => read(evidenceRow, 'provider-evidence', job),
-    async claims() {
-      const rows: ClaimRow[] = []
-      for await (const { key } of entries(store, 'provider-claims-age')) {
-        const row = await read(claimRow, 'provider-claims', afterTime(key))
-        if (row) rows.push(row)
-      }
-      return rows
-    },
     claim: (id) => read(claimRow, 'provider-claims', id),
     debtMicroUsd: async (buyer) =>
       (await read(debtRow, 'provider-debts', buyer))?.amountMicroUsd ?? 0n,

@@ -3,7 +3,6 @@
  * with a journal from which it goes on after `kill -9`. It does not claim what it is owed (settlement/),
  * nor judge what others deliver (verification/), nor run a model itself (engine/).
  */
-export { type ClaimRow } from './Journal.ts'
 export * as Meter from './Meter.ts'
 export { RefusedError, type Code } from './RefusedError.ts'
 export { type Options, type Prices, type Settings } from './Settings.ts'

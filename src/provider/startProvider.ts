@@ -44,9 +44,7 @@ export type Provider = AsyncDisposable & {
   leases(): readonly LeaseView[]
   /** What settlement has to do, lease by lease. A lease that is to be released takes no voucher any more. */
   readonly claimables: () => Promise<readonly Claimable[]>
-  /** Claims that somebody can dispute, or could until a while ago, with the requests of their runs. */
-  claims(): Promise<readonly ClaimRow[]>
-  /** One of them by its id. */
+  /** A claim that somebody can dispute, or could until a while ago, with the request of its run. */
   claim(id: Hex.Hex): Promise<ClaimRow | undefined>
   /** Compares with the chain now, instead of at the next interval. */
   reconcile(): Promise<void>
@@ -149,7 +147,6 @@ export async function startProvider(
     },
     leases: () => book.all().map(view),
     claimables: async () => book.all().flatMap((held) => claimable(context, held)),
-    claims: () => journal.claims(),
     claim: (id) => journal.claim(id),
     reconcile: () => round('reconcile', compare),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
