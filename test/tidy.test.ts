@@ -25,7 +25,7 @@ const ports: Readonly<Record<string, readonly string[]>> = {
   chain: ['Chain.ts'],
   network: ['Network.ts', 'Bulk.ts'],
   engine: ['Engine.ts'],
-  runtime: ['Clock.ts', 'Errors.ts', 'Logger.ts', 'Random.ts', 'Store.ts'],
+  runtime: ['Clock.ts', 'Errors.ts', 'Logger.ts', 'Random.ts', 'Semaphore.ts', 'Store.ts'],
 }
 
 /** Packages that one part alone may import: heavy ones, native ones, and whatever an adapter is for. */

@@ -7,7 +7,7 @@ import type { Signed } from '../protocol/SignedMessage.ts'
 import { every, joinSignals, type Clock } from '../runtime/Clock.ts'
 import { codeOf, messageOf } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
-import { semaphore } from '../runtime/semaphore.ts'
+import { semaphore } from '../runtime/Semaphore.ts'
 import type { Store } from '../runtime/Store.ts'
 import {
   dropOurs,

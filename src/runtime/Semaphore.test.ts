@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { semaphore } from './semaphore.ts'
+import { semaphore } from './Semaphore.ts'
 
 describe('semaphore', () => {
   test('lets in as many as it has places, the others in the order of their coming', async () => {
