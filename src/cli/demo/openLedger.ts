@@ -22,8 +22,18 @@ export type Money = {
 
 /** Reads the money of a local network from its chain, holding every token against who owns it. */
 export function openLedger(network: Parties & { readonly chain: Chain }) {
-  return { read: () => readMoney(network.chain, network) }
+  return {
+    async read(): Promise<Money> {
+      let money = await readMoney(network.chain, network)
+      // The balances are of different moments: money that moved meanwhile is missed, or seen twice. Lost money stays lost.
+      for (let again = 0; !money.conserved && again < rereads; again++)
+        money = await readMoney(network.chain, network)
+      return money
+    },
+  }
 }
+
+const rereads = 10
 
 type Parties = Pick<LocalNetwork, 'buyer' | 'customer' | 'validator' | 'providers' | 'minted'>
 
