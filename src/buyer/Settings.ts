@@ -1,4 +1,4 @@
-import type { DisputeParameters } from '../chain/ChainDisputes.ts'
+import type { DisputeParameters } from '../chain/Chain.ts'
 import { policies, type Policy, type Prices } from '../market/index.ts'
 import type * as Assurance from '../protocol/Assurance.ts'
 import type * as Completion from '../protocol/Completion.ts'

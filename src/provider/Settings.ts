@@ -1,4 +1,4 @@
-import type { DisputeParameters } from '../chain/ChainDisputes.ts'
+import type { DisputeParameters } from '../chain/Chain.ts'
 import type { Model } from '../engine/Engine.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import type * as Offer from '../protocol/Offer.ts'

@@ -1,4 +1,4 @@
-import type { DisputeParameters } from '../../chain/ChainDisputes.ts'
+import type { DisputeParameters } from '../../chain/Chain.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 
 /**
