@@ -13,7 +13,7 @@ const schema = z.object({
   round: count,
   /** Mean loss on the data that is held out, nats a token. */
   loss: z.nullable(z.number()),
-  /** Of our own last step; null for a node that has taken none. */
+  /** Mean of our own last steps; null for a node that has taken none. */
   workerLoss: z.nullable(z.number()),
   workers: count,
   /** Accepted steps of all workers. */

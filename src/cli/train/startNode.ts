@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { httpsBulk } from '../../network/https.ts'
-import type { Bulk } from '../../network/Bulk.ts'
+import type { Bulk, Traffic } from '../../network/Bulk.ts'
 import { libp2pNetwork } from '../../network/libp2p.ts'
 import type { Network } from '../../network/Network.ts'
 import type * as Hex from '../../protocol/Hex.ts'
@@ -73,7 +73,7 @@ export async function startNode(
   const log = await openLog({ domain, store }, { order })
   const contents = await bulkContents({ bulk, clock }, { folder: join(folder, 'contents') })
   const remember = rememberer(folder, { ...known, ...portsOf(network, bulk) })
-  const { onDecisions, onReplica, onStep, steps } = options
+  const { onDecisions, onReplica, onStep, steps, measured } = options
   const parts = { log, network, identity, clock, domain, logger }
   const places = [...file.peers, ...known.peers]
   await meetAny(parts, { run: log.run, addresses: places })
@@ -95,7 +95,7 @@ export async function startNode(
         source: bulk.source,
         compliance,
       },
-      { onReplica, onStep, steps },
+      { onReplica, onStep, steps, measured: () => measured?.(bulk.traffic()) ?? bulk.traffic() },
     ),
   )
   const owned = stack.move()
@@ -143,6 +143,8 @@ export declare namespace startNode {
     onDecisions?: ((decisions: readonly Decision[]) => void) | undefined
     onReplica?: ((replica: Replica) => Promise<void>) | undefined
     onStep?: ((report: StepReport) => void) | undefined
+    /** What the node reports of itself, given the traffic since it started. @default the traffic */
+    measured?: ((traffic: Traffic) => Traffic & { heldOut?: number | undefined }) | undefined
   }
 }
 

@@ -107,6 +107,11 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
         onDecisions: (decisions) => decisions.forEach((each) => reporter.decision(each)),
         onReplica: note,
         onStep: (report) => reporter.step(report),
+        measured: ({ sentBytes, receivedBytes }) => ({
+          heldOut: file.rounds.at(-1)?.loss ?? undefined,
+          sentBytes: before.sentBytes + sentBytes,
+          receivedBytes: before.receivedBytes + receivedBytes,
+        }),
       },
     ),
   )

@@ -298,7 +298,8 @@ function witness(number: number, round: number, held: readonly number[]): Entry.
 }
 
 function applied(number: number, rounds: number): Entry.Entry {
-  const message = { run, worker: addressOf(number), rounds, replica: replicaAfter(rounds) }
+  const said = { lossMicro: 0, heldOutMicro: 0, sentBytes: 0, receivedBytes: 0 }
+  const message = { run, worker: addressOf(number), rounds, replica: replicaAfter(rounds), ...said }
   return { kind: 'applied', signed: { message, signature } }
 }
 

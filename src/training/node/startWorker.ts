@@ -35,7 +35,7 @@ export type Worker = AsyncDisposable & {
   replica(): Replica
   /** Contents that it keeps states in. */
   kept(): readonly Hex.Hex[]
-  /** Loss of its last inner step; undefined before the first. */
+  /** Mean loss of its steps in the last round that it worked on; undefined before the first. */
   loss(): number | undefined
 }
 
@@ -46,7 +46,7 @@ export type Worker = AsyncDisposable & {
  */
 export async function startWorker(
   ports: startWorker.Ports,
-  { steps, intervalMs = 200, onStep, onReplica }: startWorker.Options = {},
+  { steps, intervalMs = 200, onStep, onReplica, measured }: startWorker.Options = {},
 ): Promise<Worker> {
   const { log, sync, identity, network, contents, clock, domain, logger, run, layout } = ports
   const { order } = log
@@ -61,7 +61,7 @@ export async function startWorker(
   const auditor = auditorOf(parts, { own: identity.address, signal })
   const held = new Map<Hex.Hex, SparseUpdate>()
   let made: Commitment.Commitment | undefined
-  let loss: number | undefined
+  let loss: { readonly round: number; readonly mean: number } | undefined
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
   const sentAt = new Map<string, number>()
@@ -130,11 +130,16 @@ export async function startWorker(
   }
 
   function report(rounds: number): Promise<void> {
+    const { heldOut = 0, sentBytes = 0, receivedBytes = 0 } = measured?.() ?? {}
     const message = {
       run: log.run,
       worker: identity.address,
       rounds,
       replica: hashOf(layout, replicas.newest()),
+      lossMicro: microOf(loss?.round === rounds - 1 ? loss.mean : 0),
+      heldOutMicro: microOf(heldOut),
+      sentBytes,
+      receivedBytes,
     }
     return say(`applied ${rounds}`, () => ({
       kind: 'applied',
@@ -214,8 +219,9 @@ export async function startWorker(
     return contents.get(error, [], { maxBytes: length * 4 }).catch(() => undefined)
   }
 
-  function segment(from: Replica, worker: number): Promise<readonly Uint8Array[]> {
-    return runSegment(run, {
+  async function segment(from: Replica, worker: number): Promise<readonly Uint8Array[]> {
+    const losses: number[] = []
+    const end = await runSegment(run, {
       layout,
       replica: from,
       data: ports.data,
@@ -225,12 +231,15 @@ export async function startWorker(
       stepsPerRound: order.steps,
       signal,
       async onStep(step) {
-        loss = step.loss
+        losses.push(step.loss)
         await onStep?.(step)
         // Lets the log be followed between steps.
         await clock.sleep(0, { signal })
       },
     })
+    const mean = losses.reduce((sum, each) => sum + each, 0) / losses.length
+    loss = { round: from.rounds, mean }
+    return end
   }
 
   function tellAudit(key: string, found: Audit.Audit): Promise<void> {
@@ -254,7 +263,7 @@ export async function startWorker(
   return {
     replica: () => replicas.newest(),
     kept: () => replicas.contents(),
-    loss: () => loss,
+    loss: () => loss?.mean,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -289,7 +298,20 @@ export declare namespace startWorker {
     onStep?: runSegment.Options['onStep']
     /** Told of each state that the worker comes to, before it goes on. */
     onReplica?: ((replica: Replica) => void | Promise<void>) | undefined
+    /** What it reports of itself beside each state: loss on held-out data, if it measures it, and traffic. */
+    measured?: (() => Measured) | undefined
   }
+}
+
+type Measured = {
+  readonly heldOut?: number | undefined
+  readonly sentBytes: number
+  readonly receivedBytes: number
+}
+
+/** Millionths, as far as they can be told. */
+function microOf(value: number): number {
+  return Number.isFinite(value) ? Math.min(2 ** 32 - 1, Math.max(0, Math.round(value * 1e6))) : 0
 }
 
 const repeatMs = 3_000
