@@ -18,6 +18,8 @@ export type Log = {
   readonly head: () => Head
   /** All that was decided so far, in order. */
   readonly decisions: () => readonly Decision[]
+  /** Every batch, in order, with what it decided. */
+  readonly history: () => readonly Pick<Link, 'batch' | 'decisions'>[]
   /** Batches from a sequence number on, at most `limit`. */
   readonly from: (sequence: number, limit?: number) => readonly Batch.Batch[]
   /**
@@ -152,6 +154,7 @@ export async function openLog(
     order: message,
     state: last,
     decisions: () => links.flatMap(({ decisions }) => decisions),
+    history: () => links,
     head: () => headAt(links.length),
     from: (sequence, limit = 64) =>
       links.slice(sequence, sequence + limit).map(({ batch }) => batch),
