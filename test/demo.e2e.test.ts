@@ -8,7 +8,7 @@ describe('weft demo', () => {
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['src/cli/main.ts', 'demo', '--once', '--gateway-port', '0', '--explorer-port', '0'],
-      { timeout: 180_000, maxBuffer: 1 << 24 },
+      { timeout: 280_000, maxBuffer: 1 << 24 },
     )
     const lines = stdout.trimEnd().split('\n')
     const summary: unknown = JSON.parse(lines.at(-1)!)
@@ -18,10 +18,12 @@ describe('weft demo', () => {
     expect(rejected).toBeGreaterThan(0)
     expect(paid! + rejected!).toBe(20)
     expect(verified! + rejected!).toBe(20)
+    // The wrong exact answer: disputed, and decided on the chain.
+    expect(summary).toMatchObject({ dispute: { winner: 'challenger', slashedMicroUsd: '1000000' } })
     const rows = lines.filter((line) => /^ +0x[0-9a-f]{10} /.test(line))
     expect(rows).toHaveLength(20)
     expect(
       rows.filter((row) => row.includes('refunded')).every((row) => row.includes('provider-3')),
     ).toBe(true)
-  }, 200_000)
+  }, 300_000)
 })

@@ -32,6 +32,7 @@ describe('a running network', () => {
     'provider-1',
     'provider-2',
     'provider-3',
+    'provider-4',
     'validator',
     'explorer',
     'bootstrap',

@@ -36,7 +36,7 @@ describe('README.md', () => {
         expect(code).toBe(0)
       }
     },
-    180_000,
+    300_000,
   )
 })
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { systemClock } from '../runtime/systemClock.ts'
 import { buyCompletions } from './demo/buyCompletions.ts'
 import { disputeOnce } from './demo/disputeOnce.ts'
@@ -19,7 +19,7 @@ export type DemoOptions = {
   jobs: number
   model?: string
   upstream?: string
-  dispute?: boolean
+  dispute: boolean
   gatewayPort: number
   explorerPort: number
   json?: boolean
@@ -29,16 +29,16 @@ export type DemoOptions = {
 /** `weft demo`: a whole network on this machine, each part its own process, and twenty completions bought on it. */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('bring up a whole network on this machine and buy completions on it')
+    .description(
+      'bring up a whole network on this machine, buy completions on it, and dispute a wrong one',
+    )
     .option('--once', 'end after the purchases, with one JSON line as the last line')
     .option('--jobs <count>', 'completions to buy', parseInteger({ min: 1, max: 10_000 }), 20)
     .option('--model <file>', 'serve this GGUF file instead of the default model')
     .option('--upstream <url>', 'serve what this OpenAI-compatible server serves instead')
-    .addOption(
-      new Option(
-        '--dispute',
-        'also buy a wrong exact answer, and have the chain decide about it',
-      ).conflicts(['model', 'upstream']),
+    .option(
+      '--no-dispute',
+      'leave out the wrong exact answer that the chain decides about (sold of the default model only)',
     )
     .option(
       '--home <dir>',

@@ -29,7 +29,7 @@ export async function makeModels(
   options: {
     model?: string | undefined
     upstream?: string | undefined
-    dispute?: boolean | undefined
+    dispute: boolean
   },
 ): Promise<DemoModels> {
   const { model, upstream } = options
@@ -44,8 +44,7 @@ export async function makeModels(
   }
   const path = join(directory, 'weft-first.gguf')
   const weights = await writeFirstModel(path, { texts })
-  const isExact = options.dispute === true
-  return { verifiable: true, isExact, id: 'weft-first', path, weights, otherPath }
+  return { verifiable: true, isExact: options.dispute, id: 'weft-first', path, weights, otherPath }
 }
 
 /** The first model that an OpenAI-compatible server lists. */

@@ -43,8 +43,8 @@ export type LocalNetwork = AsyncDisposable & {
 const walletMicroUsd = 100_000_000n
 const stakeUsd = '20'
 
-/** How long to wait for a lease with all providers, before any will do. */
-const patienceMs = 20_000
+/** How long to wait for a lease with all providers, before any will do: on a new network all give one. */
+const patienceMs = { fresh: 100_000, known: 20_000 }
 
 /** Starts anvil, contracts, a bootstrap node, four providers, a validator, a gateway and the explorer, each its own process. */
 export async function startLocalNetwork(
@@ -54,6 +54,7 @@ export async function startLocalNetwork(
   await using stack = new AsyncDisposableStack()
   const { home } = options
   const folder = (name: string) => join(home, name)
+  const isFresh = !existsSync(join(home, 'network.json'))
   mkdirSync(folder('logs'), { recursive: true, mode: 0o700 })
   const random = systemRandom()
   const party = (name: string) => Home.identity(folder(name), { random })
@@ -148,7 +149,7 @@ export async function startLocalNetwork(
     const startedAt = clock.now()
     await until({ clock }, async () => {
       // A provider that was found cheating in an earlier run gets no lease any more.
-      const patient = clock.now() < startedAt + patienceMs
+      const patient = clock.now() < startedAt + patienceMs[isFresh ? 'fresh' : 'known']
       return (await countLeases(urls.gateway, apiKey)) >= (patient ? names.length : 1)
     })
   })
@@ -178,7 +179,7 @@ export declare namespace startLocalNetwork {
     home: string
     model?: string | undefined
     upstream?: string | undefined
-    dispute?: boolean | undefined
+    dispute: boolean
     gatewayPort: number
     explorerPort: number
   }
