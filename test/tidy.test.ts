@@ -17,7 +17,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   verification: ['engine', 'exact', 'network', 'protocol', 'runtime'],
   gateway: ['buyer', 'protocol', 'runtime'],
   training: ['exact', 'network', 'protocol', 'runtime'],
-  indexer: ['chain', 'network', 'protocol', 'runtime'],
+  indexer: ['chain', 'network', 'protocol', 'runtime', 'training'],
 }
 
 /** Files that stages may import from a port's folder; every other file there is an adapter, for `cli/` and `test/` alone. */

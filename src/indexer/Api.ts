@@ -12,6 +12,8 @@ import type * as Hex from '../protocol/Hex.ts'
 import type * as Offer from '../protocol/Offer.ts'
 import type * as Verdict from '../protocol/Verdict.ts'
 
+export type * from './TrainingApi.ts'
+
 /** Micro-USD as a decimal string. */
 export type Amount = string
 
@@ -389,7 +391,15 @@ export type Page<row> = { readonly rows: readonly row[]; readonly next: string |
 
 /** What changed, as `GET /api/events` tells it; the reader asks again for what it shows. */
 export type Change = { readonly kind: ChangeKind; readonly id: string }
-export type ChangeKind = 'chain' | 'money' | 'lease' | 'provider' | 'job' | 'order' | 'dispute'
+export type ChangeKind =
+  | 'chain'
+  | 'money'
+  | 'lease'
+  | 'provider'
+  | 'job'
+  | 'order'
+  | 'dispute'
+  | 'training'
 
 /** RFC 9457 problem details. */
 export type Problem = {
@@ -452,6 +462,21 @@ export const disputesQuery = z.strictObject({
   show: z.optional(z.enum(['open', 'ended'])),
 })
 export type DisputesQuery = z.infer<typeof disputesQuery>
+
+export const trainingQuery = z.strictObject({
+  limit,
+  before,
+  show: z.optional(z.enum(['running', 'ended'])),
+})
+export type TrainingQuery = z.infer<typeof trainingQuery>
+
+/** Which runs to compare, eight at most. */
+export const curvesQuery = z.strictObject({
+  runs: z.pipe(
+    z.string().check(z.regex(/^0x[0-9a-f]{64}(,0x[0-9a-f]{64}){0,7}$/)),
+    z.transform((text) => text.split(',')),
+  ),
+})
 
 export const moneyQuery = z.strictObject({ limit, before })
 export type MoneyQuery = z.infer<typeof moneyQuery>

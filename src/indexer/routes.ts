@@ -9,6 +9,7 @@ import type { Indexer } from './startIndexer.ts'
 import * as disputes from './tables/readDisputes.ts'
 import * as jobs from './tables/readJobs.ts'
 import * as network from './tables/readNetwork.ts'
+import * as training from './tables/trainingTables.ts'
 
 /** Adds the routes of the API. All of them only read. */
 export function addRoutes(server: FastifyInstance, ports: addRoutes.Ports): void {
@@ -74,6 +75,20 @@ export function addRoutes(server: FastifyInstance, ports: addRoutes.Ports): void
   server.get('/api/disputes/:id', (request, reply) => {
     const { id } = parse(Api.byHash, request.params)
     return answer(request, reply, () => found('dispute', id, disputes.readDispute(database, id)))
+  })
+  server.get('/api/training', (request, reply) => {
+    const query = parse(Api.trainingQuery, request.query)
+    return answer(request, reply, () => training.readTrainings(database, query))
+  })
+  server.get('/api/training/curves', (request, reply) => {
+    const { runs } = parse(Api.curvesQuery, request.query)
+    return answer(request, reply, () => training.readCurves(database, runs))
+  })
+  server.get('/api/training/:id', (request, reply) => {
+    const { id } = parse(Api.byHash, request.params)
+    return answer(request, reply, () =>
+      found('run of training', id, training.readTraining(database, id)),
+    )
   })
   server.get('/api/money', (request, reply) => {
     const query = parse(Api.moneyQuery, request.query)

@@ -6,6 +6,7 @@ import type { Logger } from '../runtime/Logger.ts'
 import type * as Api from './Api.ts'
 import { followChain } from './followChain.ts'
 import { followGossip } from './followGossip.ts'
+import { followTraining } from './followTraining.ts'
 import { openDatabase, type Database } from './openDatabase.ts'
 import { keepClock } from './tables/disputeTables.ts'
 import { keepValidators, writePresence } from './tables/gossipTables.ts'
@@ -66,6 +67,9 @@ export async function startIndexer(
       { network, clock, logger, database },
       { domain, messagesPerSecond, onChange, validators },
     ),
+  )
+  stack.use(
+    followTraining({ network, clock, logger, database }, { domain, messagesPerSecond, onChange }),
   )
   following.push(
     followChain(

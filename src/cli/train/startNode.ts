@@ -16,6 +16,7 @@ import type { StepReport } from '../../exact/train/startRun.ts'
 import type { Decision } from '../../training/coordinator/State.ts'
 import { type Log, openLog } from '../../training/log/openLog.ts'
 import { type BulkContents, bulkContents } from '../../training/node/bulkContents.ts'
+import { serveOrder } from '../../training/node/orderProtocol.ts'
 import { meetAny, peersIn, startAcquaintance } from '../../training/node/startAcquaintance.ts'
 import { type LogSync, startLogSync } from '../../training/node/startLogSync.ts'
 import { startWorker, type Worker } from '../../training/node/startWorker.ts'
@@ -79,6 +80,7 @@ export async function startNode(
   await meetAny(parts, { run: log.run, addresses: places })
   const peers = peersIn(places).filter((peer) => peer !== identity.peerId)
   const sync = stack.use(await startLogSync(parts, { onDecisions, peers }))
+  stack.use(serveOrder({ network }, { run: log.run, order }))
   stack.use(await startAcquaintance(parts, { run: log.run, onPeer: remember }))
   const { run, layout, start, training: data } = prepared
   const worker = stack.use(

@@ -6,7 +6,7 @@
  */
 
 /** Tables of another version are dropped and filled again. */
-export const version = 4
+export const version = 5
 
 export const tables = [
   'chain_events',
@@ -24,6 +24,7 @@ export const tables = [
   'timeline',
   'jobs',
   'tallies',
+  'training',
 ] as const
 
 export const meta = `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`
@@ -158,4 +159,11 @@ export const definitions = `
     unavailable INTEGER NOT NULL, pending INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL
   ) STRICT;
+
+  CREATE TABLE training (
+    id TEXT PRIMARY KEY, at INTEGER NOT NULL, heard_at INTEGER NOT NULL, is_over INTEGER NOT NULL,
+    run TEXT NOT NULL, detail TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX training_newest ON training (at, id);
+  CREATE INDEX training_heard ON training (heard_at, id);
 `

@@ -31,7 +31,7 @@ export async function startAcquaintance(
   }
 
   async function hear(body: Uint8Array, { from }: { from: string }): Promise<void> {
-    const told = Json.decode(schema, body, { what: 'addresses of a peer' })
+    const told = decode(body)
     if (told.run !== run || from === network.self) return
     network.learn(from, told.addresses)
     if (clock.now() - (calledAt.get(from) ?? -Infinity) < callMs) return
@@ -64,6 +64,19 @@ export declare namespace startAcquaintance {
     intervalMs?: number | undefined
     onPeer?: ((peer: string, addresses: readonly string[]) => void) | undefined
   }
+}
+
+/**
+ * Where the peer can be dialled that says so on `peersTopic`.
+ *
+ * @throws {Json.MalformedError}
+ */
+export function addressesOf(body: Uint8Array): readonly string[] {
+  return decode(body).addresses
+}
+
+function decode(body: Uint8Array) {
+  return Json.decode(schema, body, { what: 'addresses of a peer' })
 }
 
 /**
