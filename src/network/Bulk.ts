@@ -28,11 +28,16 @@ export type Bulk = AsyncDisposable & {
   traffic(): Traffic
 }
 
-/** Bytes of TCP streams: contents, and the headers and the encryption around them. */
+/** Bytes of TCP streams: contents, and the headers and the encryption around them; contents alone where they were relayed. */
 export type Traffic = { readonly sentBytes: number; readonly receivedBytes: number }
 
 /** A bulk server: base URL, and the SHA-256 of its TLS certificate (DER), which is how it is known. */
-export type Source = { readonly url: string; readonly certificate: Hex.Hex }
+export type Source = {
+  readonly url: string
+  readonly certificate: Hex.Hex
+  /** Its peer id, by which it is asked over the network when the URL cannot be reached, as behind NAT. */
+  readonly peer?: string | undefined
+}
 
 export type FetchOptions = {
   signal?: AbortSignal | undefined

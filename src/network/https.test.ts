@@ -1,18 +1,14 @@
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { type Answer, createBulkWorld as createWorld } from '../../test/bulkWorld.ts'
 import * as Hex from '../protocol/Hex.ts'
-import { seededRandom } from '../runtime/seededRandom.ts'
 import { silentLogger } from '../runtime/silentLogger.ts'
 import { systemClock } from '../runtime/systemClock.ts'
-import type { Bulk, Source } from './Bulk.ts'
+import type { Bulk } from './Bulk.ts'
 import { httpsBulk } from './https.ts'
-import { createCertificate } from './internal/certificate.ts'
 import { chunkBytes, hashFile } from './internal/manifest.ts'
 
 const ports = { clock: systemClock(), logger: silentLogger() }
@@ -343,59 +339,6 @@ describe('httpsBulk server', () => {
     await expect.poll(async () => (await ask(world.giver, '/')).status).toBe(404)
   })
 })
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
-
-async function createWorld() {
-  await using stack = new AsyncDisposableStack()
-  const directory = mkdtempSync(join(tmpdir(), 'weft-bulk-'))
-  stack.defer(() => rmSync(directory, { recursive: true, force: true }))
-  const start = async (name: string) =>
-    stack.use(await httpsBulk(ports, { directory: join(directory, name) }))
-  const [giver, other, taker] = [await start('giver'), await start('other'), await start('taker')]
-  const write = (name: string, data: Uint8Array) => {
-    const path = join(directory, name)
-    writeFileSync(path, data)
-    return path
-  }
-  const owned = stack.move()
-  return {
-    directory,
-    giver,
-    other,
-    taker,
-    copy: join(directory, 'copy'),
-    write,
-    file(name: string, size: number) {
-      const data = contents(size)
-      return { path: write(name, data), data }
-    },
-    /** A server that answers as it likes. */
-    async serve(answer: Answer): Promise<Source> {
-      const { key, cert, fingerprint } = createCertificate()
-      const server = createServer(
-        { key, cert },
-        (incoming, response) => void answer(incoming, response),
-      )
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      owned.defer(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-      const { port } = server.address() as AddressInfo
-      return { url: `https://127.0.0.1:${port}`, certificate: fingerprint }
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
-/** Bytes that differ from chunk to chunk. */
-function contents(size: number): Uint8Array {
-  const data = Buffer.alloc(size, seededRandom(size).bytes(65_537))
-  for (let at = 0; at + 4 <= size; at += chunkBytes) data.writeUInt32BE(at, at)
-  return new Uint8Array(data)
-}
 
 async function open(bulk: Bulk, path: string, options = {}): Promise<IncomingMessage> {
   const { hostname, port } = new URL(bulk.source.url)

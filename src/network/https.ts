@@ -7,13 +7,17 @@ import type { Clock } from '../runtime/Clock.ts'
 import { BaseError, messageOf } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import { UnavailableError, type Bulk, type FetchOptions, type Source } from './Bulk.ts'
+import { bandwidth } from './internal/bandwidth.ts'
 import { bulkServer, type SharedFile } from './internal/bulkServer.ts'
-import { bulkSource, type BulkSource } from './internal/bulkSource.ts'
+import type { BulkSource } from './internal/bulkSource.ts'
 import { describeFile, forgetFile } from './internal/catalogue.ts'
 import { loadCertificate } from './internal/certificate.ts'
-import { download } from './internal/download.ts'
+import { fetchContent } from './internal/fetchContent.ts'
 import { hashFile } from './internal/manifest.ts'
+import { protocol, relayedServer } from './internal/relayedServer.ts'
+import { sourcePool } from './internal/sourcePool.ts'
 import { trafficMeter } from './internal/trafficMeter.ts'
+import type { Network } from './Network.ts'
 
 /** Sources asked at once for one content; further ones are left alone. */
 const sourcesLimit = 32
@@ -21,6 +25,7 @@ const sourcesLimit = 32
 /**
  * Moves large content over HTTPS: each file is served under its SHA-256, in chunks of 4 MiB that are checked as they
  * come, from as many sources as there are. Certificates are known by their hash, so nobody needs to vouch for them.
+ * With a network, who cannot be reached that way is served over its streams, through a relay where there must be one.
  *
  * @throws {BulkListenError} when the port is in use.
  *
@@ -32,8 +37,10 @@ const sourcesLimit = 32
  * ```
  */
 export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Options): Promise<Bulk> {
-  const { clock, logger } = ports
+  const { clock, logger, network } = ports
   const { directory, host = '127.0.0.1', port = 0, listenHost = host } = options
+  const upload = bandwidth(clock, options.uploadBytesPerSecond)
+  const download = bandwidth(clock, options.downloadBytesPerSecond)
   const certificate = loadCertificate(directory)
   const shared = new Map<Hex.Hex, SharedFile>()
   const running = new Map<string, Promise<unknown>>()
@@ -42,7 +49,9 @@ export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Optio
   await using stack = new AsyncDisposableStack()
   stack.defer(async () => void (await Promise.allSettled(running.values())))
   stack.defer(() => stopped.abort(new StoppedError()))
-  const server = bulkServer({ logger, certificate }, shared)
+  const pool = stack.use(sourcePool({ clock, network, meter, download, onConnect: meter.watch }))
+  if (network) stack.use(network.handle(protocol, relayedServer({ meter, upload }, shared)))
+  const server = bulkServer({ logger, certificate, upload }, shared)
   server.on('connection', meter.watch)
   const bound = await listen(server, listenHost, port)
   stack.defer(async () => close(server))
@@ -61,14 +70,15 @@ export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Optio
     using opened = new DisposableStack()
     const usable = sources.slice(0, sourcesLimit).flatMap((source): readonly BulkSource[] => {
       try {
-        return [opened.use(bulkSource(source, { onConnect: meter.watch }))]
+        return [opened.use(pool.take(source))]
       } catch (error) {
         reasons.push(`${source.url.slice(0, 256)}: ${messageOf(error)}`)
         return []
       }
     })
     if (usable.length === 0) throw new UnavailableError({ hash, reasons })
-    await download({ clock }, hash, path, usable, { ...fetchOptions, signal })
+    const onLiar = (source: BulkSource, reason: string) => pool.leaveAlone(source, reason)
+    await fetchContent({ clock, onLiar }, hash, path, usable, { ...fetchOptions, signal })
   }
 
   return {
@@ -105,7 +115,12 @@ export async function httpsBulk(ports: httpsBulk.Ports, options: httpsBulk.Optio
 }
 
 export declare namespace httpsBulk {
-  type Ports = { clock: Clock; logger: Logger }
+  type Ports = {
+    clock: Clock
+    logger: Logger
+    /** Serves those who cannot reach us, and asks those whom we cannot reach. */
+    network?: Network | undefined
+  }
   type Options = {
     /** Where the certificate and the hashes of shared files are kept. Made when it is not there. */
     directory: string
@@ -115,6 +130,9 @@ export declare namespace httpsBulk {
     port?: number | undefined
     /** Address to listen on, when it is not `host`. @default host */
     listenHost?: string | undefined
+    /** What may be sent and received, contents alone. @default as much as the line takes */
+    uploadBytesPerSecond?: number | undefined
+    downloadBytesPerSecond?: number | undefined
   }
 }
 

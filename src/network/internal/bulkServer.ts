@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import type * as Hex from '../../protocol/Hex.ts'
 import { messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
+import type { Bandwidth } from './bandwidth.ts'
 import type { Certificate } from './certificate.ts'
 import type { Manifest } from './manifest.ts'
 
@@ -25,10 +26,10 @@ const stallMs = 30_000
  * and no path of the machine is ever made from a request.
  */
 export function bulkServer(
-  ports: { logger: Logger; certificate: Certificate },
+  ports: { logger: Logger; certificate: Certificate; upload: Bandwidth },
   shared: ReadonlyMap<Hex.Hex, SharedFile>,
 ): Server {
-  const { logger, certificate } = ports
+  const { logger, certificate, upload } = ports
   let running = 0
 
   const server = createServer(
@@ -39,14 +40,14 @@ export function bulkServer(
       maxHeaderSize: 8192,
       headersTimeout: 10_000,
       requestTimeout: 10_000,
-      keepAliveTimeout: 30_000,
+      keepAliveTimeout: 120_000,
       noDelay: true,
     },
     (request, response) => {
       if (running >= requestsLimit) return end(response, 503, { 'retry-after': '1' })
       running++
       response.on('close', () => running--)
-      respond(shared, request, response).catch((error: unknown) => {
+      respond({ shared, upload }, request, response).catch((error: unknown) => {
         logger.debug({ reason: messageOf(error), url: request.url }, 'A bulk request failed.')
         if (response.headersSent) response.destroy()
         else end(response, 500)
@@ -58,8 +59,13 @@ export function bulkServer(
   return server
 }
 
+type Shelf = {
+  readonly shared: ReadonlyMap<Hex.Hex, SharedFile>
+  readonly upload: Bandwidth
+}
+
 async function respond(
-  shared: ReadonlyMap<Hex.Hex, SharedFile>,
+  { shared, upload }: Shelf,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -78,16 +84,20 @@ async function respond(
   if (await hasChanged(file)) return end(response, 410)
   const range = parseRange(request.headers.range, file.manifest.bytes)
   if (!range) return end(response, 416, { 'content-range': `bytes */${file.manifest.bytes}` })
-  await send(request, response, file, range, headers)
+  await send(request, response, { file, range, headers, upload })
 }
 
 async function send(
   request: IncomingMessage,
   response: ServerResponse,
-  file: SharedFile,
-  range: Range,
-  headers: Readonly<Record<string, string>>,
+  options: {
+    file: SharedFile
+    range: Range
+    headers: Readonly<Record<string, string>>
+    upload: Bandwidth
+  },
 ): Promise<void> {
+  const { file, range, headers, upload } = options
   const { start, end: last, partial } = range
   const { bytes } = file.manifest
   response.writeHead(partial ? 206 : 200, {
@@ -99,10 +109,26 @@ async function send(
   })
   if (request.method === 'HEAD' || bytes === 0) return void response.end()
   await using handle = await open(file.path, 'r')
-  const highWaterMark = 1024 * 1024
+  const highWaterMark = upload.isLimited ? limitedPieceBytes : pieceBytes
   const stream = handle.createReadStream({ start, end: last, highWaterMark, autoClose: false })
-  await pipeline(stream, response)
+  if (!upload.isLimited) return await pipeline(stream, response)
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  await pipeline(
+    stream,
+    async function* (pieces: AsyncIterable<Uint8Array>) {
+      for await (const piece of pieces) {
+        await upload.take(piece.byteLength, { signal: gone.signal })
+        yield piece
+      }
+    },
+    response,
+  )
 }
+
+/** What is read from the disk at once; less where it waits for its turn on the line. */
+const pieceBytes = 1024 * 1024
+const limitedPieceBytes = 32 * 1024
 
 type Range = { readonly start: number; readonly end: number; readonly partial: boolean }
 
@@ -116,7 +142,8 @@ export function parseRange(header: string | undefined, bytes: number): Range | u
   return start <= end && start < bytes ? { start, end, partial: true } : undefined
 }
 
-async function hasChanged({ path, mtimeMs, manifest }: SharedFile): Promise<boolean> {
+/** Whether a file is no longer what it was when it was shared. */
+export async function hasChanged({ path, mtimeMs, manifest }: SharedFile): Promise<boolean> {
   const now = await stat(path).catch(() => undefined)
   return now?.mtimeMs !== mtimeMs || now.size !== manifest.bytes
 }

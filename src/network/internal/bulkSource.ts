@@ -1,18 +1,16 @@
-import { Agent, request } from 'node:https'
-import type { IncomingMessage } from 'node:http'
-import { connect, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type * as Hex from '../../protocol/Hex.ts'
-import { BaseError } from '../../runtime/Errors.ts'
-import type { Source } from '../Bulk.ts'
-import { fingerprintOf } from './certificate.ts'
+import { BaseError, messageOf } from '../../runtime/Errors.ts'
 import * as Manifest from './manifest.ts'
 
-/** One place that content can be fetched from. */
-export type BulkSource = Disposable & {
+/** One place that content can be fetched from: each part comes by whatever way there is. */
+export type BulkSource = {
   readonly url: string
   /**
-   * @throws {LiarError} when it sends what cannot be right: never ask it again.
+   * Asks how a content is cut.
+   *
+   * @throws {LiarError} when it sends what cannot be right.
+   * @throws {RefusalError} when it does not have it.
+   * @throws {StrangerError} when somebody else is there.
    * @throws {Error} when it cannot be reached now.
    */
   manifest(hash: Hex.Hex, options: Limits): Promise<Manifest.Manifest>
@@ -23,71 +21,60 @@ export type BulkSource = Disposable & {
     index: number,
     options: { signal: AbortSignal },
   ): Promise<Uint8Array>
+  /** Fetches content that is small enough to come at once, and checks it. Throws as `manifest` does. */
+  whole(hash: Hex.Hex, options: Limits): Promise<Uint8Array>
 }
 
 type Limits = { signal: AbortSignal; maxBytes: number }
 
-/** Silence that breaks a request, and the longest a chunk may take. */
-const stallMs = 15_000
-const requestMs = 120_000
+/** How bytes are asked for: all that there are, a range of them, or the list of chunks. */
+export type Part =
+  | { readonly what: 'chunks' | 'whole' }
+  | { readonly what: 'range'; readonly start: number; readonly length: number }
 
-/**
- * Connects to a source, and talks to it only while it shows the certificate it is known by.
- *
- * @param options.onConnect is told of each connection, below its encryption.
- */
-export function bulkSource(
-  source: Source,
-  { onConnect }: { onConnect?: ((socket: Socket) => void) | undefined } = {},
-): BulkSource {
-  const base = parseUrl(source.url)
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: 8,
-    maxCachedSessions: 0,
-    timeout: stallMs,
-  })
-  agent.createConnection = (options) => {
-    const place = options as { host: string; port: number }
-    const socket = connect({ ...place, noDelay: true })
-    onConnect?.(socket)
-    return connectTls({ ...place, socket })
-  }
+/** Brings the bytes of a part, at most `limitBytes`. */
+export type Carrier = (
+  hash: Hex.Hex,
+  part: Part,
+  options: { signal: AbortSignal; limitBytes: number },
+) => Promise<Uint8Array>
 
-  async function get(path: string, limitBytes: number, signal: AbortSignal, range?: string) {
-    const response = await send(agent, new URL(path, base), source.certificate, signal, range)
-    const expected = range === undefined ? 200 : 206
-    if (response.statusCode !== expected) {
-      response.destroy()
-      const status = response.statusCode ?? 0
-      // It may be busy or restarting; but when it says that it does not have this, that is that.
-      if (status >= 500) throw new Error(`It answered ${status}.`)
-      throw new LiarError({ reason: `It answered ${status}.` })
-    }
-    return await readAll(response, limitBytes)
-  }
+/** Silence that breaks a request; and the longest a request may take, so that nobody drips for ever. */
+export const stallMs = 15_000
+const requestMs = 600_000
 
+/** Makes a source of what carries its bytes. What comes is believed only when its hash is right. */
+export function bulkSource(url: string, carry: Carrier): BulkSource {
   return {
-    url: source.url,
+    url,
     async manifest(hash, { signal, maxBytes }) {
-      const most = 1024 + 70 * Manifest.chunkCount(maxBytes)
-      const body = await get(`${hash.slice(2)}/chunks`, most, bounded(signal))
+      const limitBytes = 1024 + 70 * Manifest.chunkCount(maxBytes)
+      const body = await carry(hash, { what: 'chunks' }, { signal: bounded(signal), limitBytes })
       const manifest = Manifest.parse(Buffer.from(body).toString())
       if (!manifest) throw new LiarError({ reason: 'Its list of chunks makes no sense.' })
       if (manifest.bytes > maxBytes)
-        throw new LiarError({ reason: `It offers ${manifest.bytes} bytes, over ${maxBytes}.` })
+        throw new RefusalError({ reason: `It offers ${manifest.bytes} bytes, over ${maxBytes}.` })
       return manifest
     },
     async chunk(hash, manifest, index, { signal }) {
       const start = index * Manifest.chunkBytes
       const length = Manifest.chunkLength(manifest, index)
-      const range = `bytes=${start}-${start + length - 1}`
-      const chunk = await get(hash.slice(2), length, bounded(signal), range)
+      const options = { signal: bounded(signal), limitBytes: length }
+      const chunk = await carry(hash, { what: 'range', start, length }, options)
       if (chunk.byteLength !== length || Manifest.hashChunk(chunk) !== manifest.chunks[index])
         throw new LiarError({ reason: `Chunk ${index} has the wrong hash.` })
       return chunk
     },
-    [Symbol.dispose]: () => agent.destroy(),
+    async whole(hash, { signal, maxBytes }) {
+      const options = { signal: bounded(signal), limitBytes: maxBytes }
+      const bytes = await carry(hash, { what: 'whole' }, options).catch((error: unknown) => {
+        // What the hash names may be larger than we take.
+        throw error instanceof LiarError ? new RefusalError({ reason: messageOf(error) }) : error
+      })
+      if (Manifest.hashChunk(bytes) !== hash)
+        throw new LiarError({ reason: 'What it sent has the wrong hash.' })
+      return bytes
+    },
   }
 }
 
@@ -95,63 +82,46 @@ function bounded(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(requestMs)])
 }
 
-function parseUrl(text: string): URL {
-  const url = URL.parse(text.endsWith('/') ? text : `${text}/`)
-  if (url?.protocol !== 'https:')
-    throw new LiarError({ reason: 'Its address is not an HTTPS URL.' })
-  return url
-}
-
-async function send(
-  agent: Agent,
-  url: URL,
-  certificate: Hex.Hex,
-  signal: AbortSignal,
-  range: string | undefined,
-): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const headers = range === undefined ? {} : { range }
-  // Who vouches for the certificate does not matter: its hash is known.
-  const outgoing = request(url, { agent, signal, headers, rejectUnauthorized: false }, resolve)
-  outgoing.on('error', reject)
-  outgoing.on('timeout', () => outgoing.destroy(new Error('It fell silent.')))
-  outgoing.on('socket', (socket) => {
-    const tls = socket as TLSSocket
-    // A new connection has no certificate yet, one that is used again has shown it before.
-    const check = () => {
-      if (shown(tls) === certificate) outgoing.end()
-      else outgoing.destroy(new LiarError({ reason: 'It shows another certificate.' }))
-    }
-    if (shown(tls) === undefined) tls.once('secureConnect', check)
-    else check()
-  })
-  return await promise
-}
-
-function shown(socket: TLSSocket): Hex.Hex | undefined {
-  // An empty object before the handshake, whatever its type says.
-  const { raw } = (socket.getPeerCertificate() ?? {}) as { readonly raw?: Buffer }
-  return raw && fingerprintOf(raw)
-}
-
-/** Reads a body, and no more than it may have. */
-async function readAll(response: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
+/** Gathers the parts of a body, and no more than it may have. */
+export async function gather(
+  parts: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+  onPart: (bytes: number) => Promise<void>,
+): Promise<Uint8Array> {
+  const gathered: Uint8Array[] = []
   let bytes = 0
-  for await (const part of response as AsyncIterable<Uint8Array>) {
+  for await (const part of parts) {
     bytes += part.byteLength
-    if (bytes > limitBytes) {
-      response.destroy()
+    if (bytes > limitBytes)
       throw new LiarError({ reason: `It sent more than the ${limitBytes} bytes asked for.` })
-    }
-    parts.push(part)
+    gathered.push(part)
+    await onPart(part.byteLength)
   }
-  return Buffer.concat(parts, bytes)
+  const [only] = gathered
+  return gathered.length === 1 ? only! : Buffer.concat(gathered, bytes)
 }
 
-/** Thrown when a source sends something that cannot be right, or cannot have the content. */
+/** Thrown when a source sends something that cannot be right. */
 export class LiarError extends BaseError {
   override readonly code = 'Bulk.LiarError'
+
+  constructor({ reason }: { reason: string }) {
+    super(reason)
+  }
+}
+
+/** Thrown when a source cannot have the content: asking again would not help. */
+export class RefusalError extends BaseError {
+  override readonly code = 'Bulk.RefusalError'
+
+  constructor({ reason }: { reason: string }) {
+    super(reason)
+  }
+}
+
+/** Thrown when a source is not to be found where it should be: there is another, or no such place. */
+export class StrangerError extends BaseError {
+  override readonly code = 'Bulk.StrangerError'
 
   constructor({ reason }: { reason: string }) {
     super(reason)

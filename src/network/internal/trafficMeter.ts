@@ -1,8 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Traffic } from '../Bulk.ts'
 
-/** Counts the bytes of TCP connections, open ones and closed ones. */
-export type TrafficMeter = { watch(this: void, socket: Socket): void; read(this: void): Traffic }
+/** Counts the bytes of TCP connections, open ones and closed ones, and what went another way. */
+export type TrafficMeter = {
+  watch(this: void, socket: Socket): void
+  add(this: void, bytes: Partial<Traffic>): void
+  read(this: void): Traffic
+}
 
 /** Creates a meter that has seen nothing yet. */
 export function trafficMeter(): TrafficMeter {
@@ -16,6 +20,10 @@ export function trafficMeter(): TrafficMeter {
         sentBytes += socket.bytesWritten
         receivedBytes += socket.bytesRead
       })
+    },
+    add(bytes) {
+      sentBytes += bytes.sentBytes ?? 0
+      receivedBytes += bytes.receivedBytes ?? 0
     },
     read() {
       const now = { sentBytes, receivedBytes }
