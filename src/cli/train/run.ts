@@ -43,6 +43,16 @@ export function withNodeOptions(command: Command): Command {
       'steps a round on this machine, if it is faster or slower than others',
       parseInteger({ min: 1, max: 4000 }),
     )
+    .option(
+      '--upload-mbit <rate>',
+      'what others may fetch, megabits a second (default: as much as the line takes)',
+      parseInteger({ min: 1, max: 1_000_000 }),
+    )
+    .option(
+      '--download-mbit <rate>',
+      'what is fetched from others, likewise',
+      parseInteger({ min: 1, max: 1_000_000 }),
+    )
     .option('--threads <count>', '1 to 8; changes no bit', parseInteger({ min: 1, max: 8 }))
     .option('--backend <name>', 'wasm, or reference (very slow); changes no bit', 'wasm')
     .option('--home <dir>', "folder with the worker's key (default: the node's folder)")

@@ -65,14 +65,21 @@ export async function startNode(
   const bulk = stack.use(
     await orElsewhere(known.bulkPort, (port) =>
       httpsBulk(
-        { clock, logger },
-        { directory: join(folder, 'bulk'), host: address, port, listenHost: listenHostOf(address) },
+        { clock, logger, network },
+        {
+          directory: join(folder, 'bulk'),
+          host: address,
+          port,
+          listenHost: listenHostOf(address),
+          uploadBytesPerSecond: bytesOf(options.uploadMbit),
+          downloadBytesPerSecond: bytesOf(options.downloadMbit),
+        },
       ),
     ),
   )
   const store = stack.use(sqliteStore(join(folder, journalName)))
   const log = await openLog({ domain, store }, { order })
-  const contents = await bulkContents({ bulk, clock }, { folder: join(folder, 'contents') })
+  const contents = await bulkContents({ bulk }, { folder: join(folder, 'contents') })
   const remember = rememberer(folder, { ...known, ...portsOf(network, bulk) })
   const { onDecisions, onReplica, onStep, steps, measured } = options
   const parts = { log, network, identity, clock, domain, logger }
@@ -142,6 +149,9 @@ export declare namespace startNode {
     relay?: boolean | undefined
     /** Inner steps a round. @default the order's */
     steps?: number | undefined
+    /** What contents may take of the line, megabits a second. @default all of it */
+    uploadMbit?: number | undefined
+    downloadMbit?: number | undefined
     onDecisions?: ((decisions: readonly Decision[]) => void) | undefined
     onReplica?: ((replica: Replica) => Promise<void>) | undefined
     onStep?: ((report: StepReport) => void) | undefined
@@ -154,6 +164,10 @@ export declare namespace startNode {
 export const journalName = 'journal.sqlite'
 /** How long a last word may take to be heard. */
 const sayMs = 800
+
+function bytesOf(mbit: number | undefined): number | undefined {
+  return mbit === undefined ? undefined : (mbit * 1e6) / 8
+}
 
 /** The address that other machines reach this one at, as far as it can be told. */
 function ownAddress(): string {

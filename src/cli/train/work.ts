@@ -29,6 +29,8 @@ export type NodeOptions = {
   host?: string
   listen?: readonly string[]
   steps?: number
+  uploadMbit?: number
+  downloadMbit?: number
   threads?: number
   backend: string
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -102,6 +104,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
         host: options.host,
         listen: options.listen,
         steps: options.steps,
+        uploadMbit: options.uploadMbit,
+        downloadMbit: options.downloadMbit,
         bootstrap: plan.bootstrap,
         relay: isFirst,
         onDecisions: (decisions) => decisions.forEach((each) => reporter.decision(each)),

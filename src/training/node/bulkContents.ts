@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Bulk, type Source, UnavailableError, WriteError } from '../../network/Bulk.ts'
+import { type Bulk, UnavailableError, WriteError } from '../../network/Bulk.ts'
 import * as Hex from '../../protocol/Hex.ts'
-import { type Clock, joinSignals } from '../../runtime/Clock.ts'
 import type { Contents } from './Contents.ts'
 
 /** Contents as files in a folder, each named by its hash and offered to others. */
@@ -16,13 +15,11 @@ export type BulkContents = Contents & {
  * Keeps contents in a folder, and moves them over a bulk port: files appear whole or not at all, and what is
  * there when it opens is offered again.
  *
- * A payload is small, so the first source is asked alone for `patienceMs`, then all of them together.
- *
  * @throws {WriteError} when the folder cannot be made.
  */
 export async function bulkContents(
-  { bulk, clock }: { bulk: Bulk; clock: Clock },
-  { folder, patienceMs = 3_000 }: bulkContents.Options,
+  { bulk }: { bulk: Bulk },
+  { folder }: bulkContents.Options,
 ): Promise<BulkContents> {
   const held = new Set<Hex.Hex>()
   const pathOf = (hash: Hex.Hex) => join(folder, hash.slice(2))
@@ -56,36 +53,6 @@ export async function bulkContents(
     return undefined
   }
 
-  async function fetchAny(hash: Hex.Hex, { sources, maxBytes, signal }: Request): Promise<void> {
-    const [first, ...others] = sources
-    if (first && others.length > 0) {
-      if (await fetchPatiently(hash, { sources: [first], maxBytes, signal })) return
-      signal?.throwIfAborted()
-    }
-    await fetchFrom(hash, { sources, maxBytes, signal })
-  }
-
-  /** False when it did not come in time. */
-  async function fetchPatiently(hash: Hex.Hex, request: Request): Promise<boolean> {
-    const patience = new AbortController()
-    using joined = joinSignals(request.signal, patience.signal)
-    const waited = clock.sleep(patienceMs, { signal: joined.signal }).catch(() => {})
-    void waited.then(() => patience.abort(new DOMException('It takes too long.', 'AbortError')))
-    try {
-      await fetchFrom(hash, { ...request, signal: joined.signal })
-      return true
-    } catch (error) {
-      if (error instanceof WriteError) throw error
-      return false
-    } finally {
-      patience.abort()
-    }
-  }
-
-  function fetchFrom(hash: Hex.Hex, { sources, ...options }: Request): Promise<void> {
-    return bulk.fetch(hash, pathOf(hash), sources, options)
-  }
-
   return {
     held: () => [...held],
     async put(bytes) {
@@ -100,7 +67,7 @@ export async function bulkContents(
       if (own) return own
       if (sources.length === 0)
         throw new UnavailableError({ hash, reasons: ['It is not in the folder.'] })
-      await fetchAny(hash, { sources, maxBytes, signal })
+      await bulk.fetch(hash, pathOf(hash), sources, { maxBytes, signal })
       await offer(hash)
       return await readFile(pathOf(hash))
     },
@@ -109,17 +76,7 @@ export async function bulkContents(
 }
 
 export declare namespace bulkContents {
-  type Options = {
-    folder: string
-    /** How long the first source is asked alone. @default 3_000 */
-    patienceMs?: number | undefined
-  }
-}
-
-type Request = {
-  sources: readonly Source[]
-  maxBytes: number
-  signal?: AbortSignal | undefined
+  type Options = { folder: string }
 }
 
 function hashOf(bytes: Uint8Array): Hex.Hex {

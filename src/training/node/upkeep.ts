@@ -82,7 +82,9 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
     return false
   }
 
-  async function stateOf({ peer, source }: Member, { round }: State): Promise<Replica | undefined> {
+  async function stateOf({ peer, source }: Member, state: State): Promise<Replica | undefined> {
+    const { round } = state
+    const others = othersOf(state).map((each) => each.source)
     if (round.parent === undefined) return undefined
     const body = Json.toBytes({ run: log.run })
     const reply = await ask(network, peer, checkpointProtocol, body, {
@@ -92,7 +94,9 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
     const { rounds, content } = Json.decode(checkpoint, reply, { what: 'checkpoint' })
     if (rounds !== round.number) return undefined
     const maxBytes = ports.start.reduce((sum, { byteLength }) => sum + byteLength, 0)
-    const bytes = await contents.get(content, [source], { maxBytes, signal })
+    // All who came as far have the same bytes: each sends a part of them.
+    const sources = [source, ...others.filter((each) => each !== source)]
+    const bytes = await contents.get(content, sources, { maxBytes, signal })
     const next = { rounds, parameters: fromBytes(layout, bytes) }
     return hashOf(layout, next) === round.parent ? next : undefined
   }
