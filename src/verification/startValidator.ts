@@ -14,6 +14,7 @@ import { every, type Clock } from '../runtime/Clock.ts'
 import { codeOf, messageOf } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import type { Random } from '../runtime/Random.ts'
+import { semaphore } from '../runtime/Semaphore.ts'
 import type { Store } from '../runtime/Store.ts'
 import { checkEvidence } from './checkEvidence.ts'
 import { checkClaim, compareClaim } from './compareClaim.ts'
@@ -75,6 +76,9 @@ export async function startValidator(
   const seen = new Set<Hex.Hex>()
   const queue: Task[] = []
   const running = new Set<Promise<void>>()
+  /** The engine's places: who waits for a provider's evidence takes none of them. */
+  const places = semaphore(settings.concurrency)
+  const limit = settings.concurrency + askedAtOnce
 
   /** Draws only what is signed: a provider cannot know which of its receipts will be looked at. */
   function hear(body: Uint8Array, from: string): void {
@@ -100,7 +104,8 @@ export async function startValidator(
   }
 
   function work(): void {
-    while (running.size < settings.concurrency && queue.length > 0 && !signal.aborted) {
+    const hasRoom = () => places.waiting() === 0 && running.size < limit
+    while (hasRoom() && queue.length > 0 && !signal.aborted) {
       const task = queue.shift()!
       const done = judge(task)
         .catch((error: unknown) => {
@@ -147,6 +152,7 @@ export async function startValidator(
     }
     const request = requestFor(receipt.message, evidence.request, engine.models)
     const { tier, engine: build } = receipt.message
+    await using _place = await places.take(signal)
     return await within(clock, settings.rerunTimeoutMs, signal, async (limited) => {
       const options = { signal: limited, build }
       const own = await rerun(engine, request, options)
@@ -256,7 +262,7 @@ export declare namespace startValidator {
     receiptAgeMs?: number | undefined
     /** How long a provider may take to hand out evidence. @default 3_000 */
     evidenceTimeoutMs?: number | undefined
-    /** How long to wait before each further attempt. @default [300, 1_000] */
+    /** How long to wait before each further attempt. @default [300, 1_000, 2_000, 3_000] */
     evidenceWaitsMs?: readonly number[] | undefined
     /** @default 120_000 */
     rerunTimeoutMs?: number | undefined
@@ -268,13 +274,17 @@ export declare namespace startValidator {
   }
 }
 
+/** How many providers are asked for evidence while the engine is busy. */
+const askedAtOnce = 8
+
 const defaults = {
   rate: 0.1,
   concurrency: 1,
   queueLimit: 1_000,
   receiptAgeMs: 120_000,
   evidenceTimeoutMs: 3_000,
-  evidenceWaitsMs: [300, 1_000] as readonly number[],
+  // Longer than offers are apart: a validator that has just begun knows no addresses yet.
+  evidenceWaitsMs: [300, 1_000, 2_000, 3_000] as readonly number[],
   rerunTimeoutMs: 120_000,
   repeatIntervalMs: 2_500,
   repeatForMs: 30_000,

@@ -24,6 +24,8 @@ type Bought = {
   readonly tokens: number
   state: string
   assurance: string
+  /** Why it was refunded. */
+  reason: string
   priceMicroUsd: bigint
 }
 
@@ -76,7 +78,7 @@ export async function buyCompletions(
       name(item.provider),
       String(item.tokens),
       formatUsd(item.priceMicroUsd),
-      item.state === 'refunded' ? 'found wrong' : item.assurance,
+      item.state === 'refunded' ? item.reason : item.assurance,
       item.state,
     ]),
   ])
@@ -134,6 +136,7 @@ function read(answer: unknown): Bought {
     tokens: usage.completion_tokens,
     state: 'delivered',
     assurance: '',
+    reason: '',
     priceMicroUsd: BigInt(priceMicroUsd),
   }
 }
@@ -149,7 +152,13 @@ async function settle(
     const job = (await answer.json()) as Record<string, unknown>
     item.state = String(job['state'])
     item.assurance = Assurance.format(job['assurance'] as Assurance.Assurance)
+    item.reason = reasonOf(job['reason'])
     if (['paid', 'refunded', 'failed'].includes(item.state)) return
     await clock.sleep(100)
   }
+}
+
+/** In a reader's words; a code that says more than that it was wrong stays one. */
+function reasonOf(code: unknown): string {
+  return /^(Rerun|Exact|Receipt|Verdict\.Invalid)/.test(String(code)) ? 'found wrong' : String(code)
 }
