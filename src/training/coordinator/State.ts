@@ -31,7 +31,7 @@ export type Worker = {
   readonly number: number
   readonly address: Hex.Address
   readonly peer: string
-  readonly source: { readonly url: string; readonly certificate: Hex.Hex }
+  readonly source: { readonly url: string; readonly certificate: Hex.Hex; readonly peer: string }
   /** Convicted workers stay what they are. */
   readonly standing: 'active' | 'gone' | 'convicted'
   readonly attempt: number

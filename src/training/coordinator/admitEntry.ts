@@ -61,7 +61,7 @@ function join(draft: Draft, message: Join.Join): string | undefined {
     number,
     address: message.worker,
     peer: message.peer,
-    source: { url: message.url, certificate: message.certificate },
+    source: { url: message.url, certificate: message.certificate, peer: message.peer },
     standing: 'active',
     attempt: message.attempt,
     firstRound,
