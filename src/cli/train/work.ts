@@ -147,7 +147,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     earnedMicroUsd: number === undefined ? 0n : workers[number]!.earnedMicroUsd,
     files,
   }
-  // Others may not have the end of the log yet.
+  // Others may not have the last state yet.
   if (outcome === 'ended') await clock.sleep(lingerMs)
   reporter.end(result)
   return result
@@ -179,11 +179,13 @@ export function takeFolder(folder: string): Disposable {
 export const modelName = 'model.safetensors'
 
 const lingerMs = 3_000
+/** How long those who have not come to the same end of the log are waited for. */
+const agreeMs = 30_000
 /** How long the last state may be asked for. */
 const lastStateMs = 60_000
 
 async function untilOver(
-  { log, worker }: TrainingNode,
+  { log, worker, sync }: TrainingNode,
   { identity, clock, layout }: { identity: Identity; clock: Clock; layout: Layout },
 ): Promise<Outcome['outcome']> {
   const stop = new AbortController()
@@ -197,11 +199,14 @@ async function untilOver(
       if (number !== undefined && workers[number]!.standing === 'convicted') return 'convicted'
       if (phase === 'ended') {
         endedAt ??= clock.now()
+        const lateMs = clock.now() - endedAt
         const replica = worker.replica()
         const isLast = !round.parent || round.parent === hashOf(layout, replica)
-        if (replica.rounds === round.number && isLast) return 'ended'
-        if (clock.now() - endedAt > lastStateMs) return 'left-behind'
-      }
+        // Another branch may count more than the one that ended here.
+        const isOver = replica.rounds === round.number && isLast
+        if (isOver && ((await sync.agree()) || lateMs > agreeMs)) return 'ended'
+        if (lateMs > lastStateMs) return 'left-behind'
+      } else endedAt = undefined
       await clock.sleep(200, { signal: stop.signal }).catch(() => {})
     }
     return 'stopped'

@@ -13,6 +13,8 @@ export const types = {
     { name: 'run', type: 'bytes32' },
     { name: 'auditor', type: 'address' },
     { name: 'round', type: 'uint32' },
+    /** Hash of the batch that closed the round. */
+    { name: 'batch', type: 'bytes32' },
     { name: 'worker', type: 'address' },
     /** One of `outcomes`. */
     { name: 'outcome', type: 'string' },

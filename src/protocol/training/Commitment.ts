@@ -9,6 +9,8 @@ export const types = {
     { name: 'run', type: 'bytes32' },
     { name: 'worker', type: 'address' },
     { name: 'round', type: 'uint32' },
+    /** Hash of the batch with which the phase began: in a log without it the entry has no effect. */
+    { name: 'batch', type: 'bytes32' },
     /** Replica hash of the state that the segment began from. */
     { name: 'parent', type: 'bytes32' },
     { name: 'steps', type: 'uint32' },

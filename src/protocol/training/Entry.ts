@@ -43,6 +43,14 @@ export function authorOf({ kind, signed }: Entry): Hex.Address {
   return kind === 'audit' ? signed.message.auditor : signed.message.worker
 }
 
+/**
+ * The batch that an entry is bound to: what its author saw when it signed. Entries that come and go with their
+ * author, not with a branch of the log, are bound to none.
+ */
+export function batchOf({ kind, signed }: Entry): Hex.Hex | undefined {
+  return kind === 'join' || kind === 'leave' ? undefined : signed.message.batch
+}
+
 function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
   switch (kind) {
     case 'join':

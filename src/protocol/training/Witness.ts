@@ -9,6 +9,8 @@ export const types = {
     { name: 'run', type: 'bytes32' },
     { name: 'worker', type: 'address' },
     { name: 'round', type: 'uint32' },
+    /** Hash of the batch with which the phase began, and so of what there was to hold. */
+    { name: 'batch', type: 'bytes32' },
     /** Workers by number, one bit each, as hexadecimal digits: worker 0 is the lowest bit of the first. */
     { name: 'held', type: 'string' },
   ],

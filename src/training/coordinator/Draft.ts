@@ -19,6 +19,9 @@ export type Draft = {
   now: number
   phase: Phase
   since: number
+  began: Hex.Hex
+  /** Hash of the batch. */
+  readonly seed: Hex.Hex
   readonly workers: Worker[]
   readonly numbers: Map<Hex.Address, number>
   round: DraftRound
@@ -30,6 +33,7 @@ export type Draft = {
 
 export type DraftRound = {
   readonly number: number
+  readonly batch: Hex.Hex
   parent: Hex.Hex | undefined
   quorumAt: number | undefined
   readonly commitments: Map<number, Arrived>
@@ -46,10 +50,11 @@ export type DraftContribution = Omit<Contribution, 'audits'> & {
 }
 
 /** A copy to change. */
-export function draftOf(state: State): Draft {
+export function draftOf(state: State, seed: Hex.Hex): Draft {
   const { round, open } = state
   return {
     ...state,
+    seed,
     workers: [...state.workers],
     numbers: new Map(state.numbers),
     round: {
@@ -76,6 +81,7 @@ export function draftOf(state: State): Draft {
 export function enter(draft: Draft, phase: Phase): void {
   draft.phase = phase
   draft.since = draft.now
+  draft.began = draft.seed
   draft.decisions.push({ kind: 'phase', phase, round: draft.round.number })
 }
 
@@ -91,9 +97,10 @@ export function drop(draft: Draft, number: number, reason: string): void {
 }
 
 /** A round that nobody has said anything in. */
-export function emptyRound(number: number): DraftRound {
+export function emptyRound(number: number, batch: Hex.Hex): DraftRound {
   return {
     number,
+    batch,
     parent: undefined,
     quorumAt: undefined,
     commitments: new Map(),

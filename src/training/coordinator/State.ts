@@ -13,6 +13,8 @@ export type State = {
   readonly phase: Phase
   /** When the phase began. */
   readonly since: number
+  /** Hash of the batch with which it began; the run's id at first. */
+  readonly began: Hex.Hex
   readonly workers: readonly Worker[]
   /** Number of a worker by its address. */
   readonly numbers: ReadonlyMap<Hex.Address, number>
@@ -47,6 +49,8 @@ export type Worker = {
 /** The round that goes on. */
 export type Round = {
   readonly number: number
+  /** Hash of the batch with which it began: the one that closed the round before, or the run's id. */
+  readonly batch: Hex.Hex
   /** The replica hash that a majority reported as its beginning. */
   readonly parent: Hex.Hex | undefined
   /** When three quarters had committed. */
@@ -65,6 +69,8 @@ export type Arrived = { readonly commitment: Commitment.Commitment; readonly aft
 export type ClosedRound = {
   readonly number: number
   readonly closedAt: number
+  /** Hash of the batch that closed it. */
+  readonly batch: Hex.Hex
   readonly contributions: ReadonlyMap<number, Contribution>
 }
 
@@ -139,10 +145,12 @@ export function initial(
     now: 0,
     phase: 'gathering',
     since: 0,
+    began: run,
     workers: [],
     numbers: new Map(),
     round: {
       number: 0,
+      batch: run,
       parent: undefined,
       quorumAt: undefined,
       commitments: new Map(),

@@ -5,8 +5,8 @@ import type * as Commitment from '../../protocol/training/Commitment.ts'
 import * as Entry from '../../protocol/training/Entry.ts'
 import type * as Join from '../../protocol/training/Join.ts'
 import type * as Witness from '../../protocol/training/Witness.ts'
-import { type Draft, drop, update } from './Draft.ts'
-import { activeIn, type Worker } from './State.ts'
+import { type Draft, draftOf, drop, update } from './Draft.ts'
+import { activeIn, type State, type Worker } from './State.ts'
 
 /**
  * Takes an entry into a draft, or says why it has no effect. Signatures have been checked; everything
@@ -20,6 +20,19 @@ export function admitEntry(draft: Draft, entry: Entry.Entry): void {
       author: Entry.authorOf(entry),
       reason: `${entry.kind}: ${refused}`,
     })
+}
+
+/**
+ * Those of some entries that would have an effect now, in their order; a `join` is among them even when it has
+ * none, so that who is refused learns why from the log.
+ */
+export function effective(state: State, entries: readonly Entry.Entry[]): readonly Entry.Entry[] {
+  const draft = draftOf(state, Hex.zero)
+  return entries.filter(
+    (entry) =>
+      (entry.signed.message.run === state.run && admit(draft, entry) === undefined) ||
+      entry.kind === 'join',
+  )
 }
 
 function admit(draft: Draft, entry: Entry.Entry): string | undefined {
@@ -80,6 +93,7 @@ function commit(draft: Draft, message: Commitment.Commitment): string | undefine
   if (!worker) return 'not-a-worker'
   if (phase !== 'round') return 'not-now'
   if (message.round !== round.number) return 'another-round'
+  if (message.batch !== draft.began) return 'another-branch'
   if (message.parent !== round.parent) return 'another-parent'
   if (message.steps < 1 || message.steps > 4 * order.steps) return 'steps-out-of-range'
   // Forgetting what was not sent harms nobody else; making it up would.
@@ -96,6 +110,7 @@ function witness(draft: Draft, message: Witness.Witness): string | undefined {
   const worker = participant(draft, message.worker)
   if (!worker) return 'not-a-worker'
   if (phase !== 'witness' || message.round !== round.number) return 'not-now'
+  if (message.batch !== draft.began) return 'another-branch'
   if (!/^[0-9a-f]*$/.test(message.held)) return 'not-a-set'
   round.witnesses.set(worker.number, message.held)
   return undefined
@@ -106,6 +121,7 @@ function report(draft: Draft, message: Applied.Applied): string | undefined {
   const worker = workerOf(draft, message.worker)
   if (worker?.standing !== 'active') return 'not-a-worker'
   if (message.rounds !== round.number) return 'another-round'
+  if (message.batch !== round.batch) return 'another-branch'
   if (round.reports.has(worker.number)) return 'reported-already'
   round.reports.set(worker.number, message.replica)
   return undefined
@@ -118,6 +134,7 @@ function audit(draft: Draft, message: Audit.Audit): string | undefined {
   if (!outcome) return 'not-an-outcome'
   if (!auditor || !worker) return 'not-a-worker'
   const closed = draft.open.find(({ number }) => number === message.round)
+  if (closed && message.batch !== closed.batch) return 'another-branch'
   const audits = closed?.contributions.get(worker.number)?.audits
   if (audits?.get(auditor.number) !== 'assigned') return 'not-assigned'
   audits.set(auditor.number, outcome)

@@ -5,10 +5,10 @@ import { type Draft, type DraftClosedRound, type DraftContribution, update } fro
  * Draws who audits what of a round that has just closed. The seed is the hash of the batch that closed
  * it, so nobody knew it when they committed.
  */
-export function assignAudits(draft: Draft, closed: DraftClosedRound, seed: Hex.Hex): void {
+export function assignAudits(draft: Draft, closed: DraftClosedRound): void {
   for (const [worker, contribution] of closed.contributions) {
-    const drawn = draw(seed, worker, 0) % 1_000_000
-    if (drawn < draft.order.auditMicro) assign(draft, closed, { worker, contribution, seed })
+    const drawn = draw(draft.seed, worker, 0) % 1_000_000
+    if (drawn < draft.order.auditMicro) assign(draft, closed, { worker, contribution })
   }
 }
 
@@ -16,15 +16,15 @@ export function assignAudits(draft: Draft, closed: DraftClosedRound, seed: Hex.H
 function assign(
   draft: Draft,
   { number: round }: DraftClosedRound,
-  options: { worker: number; contribution: DraftContribution; seed: Hex.Hex },
+  options: { worker: number; contribution: DraftContribution },
 ): void {
-  const { worker, contribution, seed } = options
+  const { worker, contribution } = options
   const candidates = draft.workers.filter(
     ({ number, standing }) =>
       standing === 'active' && number !== worker && !contribution.audits.has(number),
   )
   if (candidates.length === 0) return
-  const place = draw(seed, worker, 1 + contribution.audits.size) % candidates.length
+  const place = draw(draft.seed, worker, 1 + contribution.audits.size) % candidates.length
   const auditor = candidates[place]!.number
   contribution.audits.set(auditor, 'assigned')
   draft.decisions.push({ kind: 'audit-assigned', round, worker, auditor })
@@ -34,7 +34,7 @@ function assign(
  * Settles contributions of closed rounds: one that two auditors found wrong convicts its worker, one
  * whose audits are in or overdue is paid. After one finding against it, two more auditors look.
  */
-export function settle(draft: Draft, seed: Hex.Hex): void {
+export function settle(draft: Draft): void {
   for (const closed of draft.open) {
     const overdue = draft.now >= closed.closedAt + draft.policy.auditMs
     for (const [worker, contribution] of closed.contributions) {
@@ -48,7 +48,7 @@ export function settle(draft: Draft, seed: Hex.Hex): void {
       else if (wrong >= 2) convict(draft, closed, worker)
       else if ((against > 0 || isUnseen) && found.length < 3 && !overdue) {
         const before = found.length
-        const options = { worker, contribution, seed }
+        const options = { worker, contribution }
         while (contribution.audits.size < 3 && contribution.audits.size - before < 2) {
           const size = contribution.audits.size
           assign(draft, closed, options)

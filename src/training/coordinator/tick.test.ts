@@ -106,6 +106,8 @@ describe('tick', () => {
         'join: another-data-set',
         'join: joined-already',
         'commitment: another-parent',
+        'commitment: another-branch',
+        'applied: another-branch',
         'commitment: steps-out-of-range',
         'commitment: another-error-vector',
         'commitment: another-round',
@@ -123,7 +125,7 @@ describe('tick', () => {
     expect(state.workers[2]!.error).toBe(hash('late 4 2'))
     let before = initial(run, order)
     const admits = (errorBefore: Hex.Hex) => {
-      const entry = commitment(1, 2)
+      const entry = commitment(before, 1)
       const message = { ...entry.signed.message, errorBefore }
       const inbox = [{ ...entry, signed: { message, signature } } as Entry.Entry]
       const { outbox } = tick(before, { now: before.now, seed: hash('x'), inbox })
@@ -195,19 +197,21 @@ function play(world: World): {
       if (!own || own.standing === 'gone') inbox.push(join(number, (own?.attempt ?? -1) + 1))
       if (own?.standing !== 'active') continue
       const { round } = state
-      if (!round.reports.has(number)) inbox.push(applied(number, round.number))
+      if (!round.reports.has(number)) inbox.push(applied(state, number))
       const working = state.phase === 'round' && round.parent && round.number >= own.firstRound
       if (working && !round.commitments.has(number) && since >= (slow[number] ?? 2000))
-        inbox.push(commitment(number, round.number))
+        inbox.push(commitment(state, number))
       if (state.phase === 'witness' && !round.witnesses.has(number)) {
         const held = [...round.commitments.keys()].filter((each) => !world.unheld?.includes(each))
-        inbox.push(witness(number, round.number, held))
+        inbox.push(witness(state, number, held))
       }
       for (const each of assigned.filter(({ auditor }) => auditor === number)) {
         const lies = world.slanderers?.includes(number) ?? false
         const wrong = (world.liars?.includes(each.worker) ?? false) !== lies
         const found = wrong ? 'invalid' : 'valid'
-        inbox.push(audit(number, each, world.forgetful?.includes(number) ? 'declined' : found))
+        inbox.push(
+          audit(state, number, each, world.forgetful?.includes(number) ? 'declined' : found),
+        )
       }
     }
     const input = { now, seed: hash(`batch ${now}`), inbox }
@@ -240,18 +244,20 @@ function spoilt(state: State): Entry.Entry[] {
       ...entry,
       signed: { ...entry.signed, message: { ...entry.signed.message, ...fields } },
     }) as Entry.Entry
-  const done = [...state.round.commitments.keys()].map((worker) => commitment(worker, number))
+  const done = [...state.round.commitments.keys()].map((worker) => commitment(state, worker))
   return [
     change(join(7, 0), { graph: other }),
     change(join(7, 0), { data: other }),
     join(0, 0),
     ...done,
-    change(commitment(1, number), { parent: other }),
-    change(commitment(1, number), { steps: 41 }),
-    change(commitment(1, number), { errorBefore: other }),
-    commitment(1, number + 1),
-    witness(1, number + 1, [0, 1, 2]),
-    audit(0, { round: 0, worker: 1 }, 'invalid'),
+    change(commitment(state, 1), { parent: other }),
+    change(commitment(state, 1), { batch: other }),
+    change(commitment(state, 1), { steps: 41 }),
+    change(commitment(state, 1), { errorBefore: other }),
+    change(commitment(state, 1), { round: number + 1 }),
+    change(applied(state, 1), { batch: other }),
+    witness(state, 1, [0, 1, 2]),
+    audit(state, 0, { round: 0, worker: 1 }, 'invalid'),
     {
       kind: 'leave',
       signed: { message: { run: other, worker: addressOf(0), attempt: 0 }, signature },
@@ -274,11 +280,12 @@ function join(number: number, attempt: number): Entry.Entry {
   return { kind: 'join', signed: { message, signature } }
 }
 
-function commitment(number: number, round: number): Entry.Entry {
+function commitment({ round: { number: round }, began }: State, number: number): Entry.Entry {
   const message = {
     run,
     worker: addressOf(number),
     round,
+    batch: began,
     parent: replicaAfter(round),
     steps: 10,
     payload: hash(`payload ${round} ${number}`),
@@ -292,18 +299,27 @@ function commitment(number: number, round: number): Entry.Entry {
   return { kind: 'commitment', signed: { message, signature } }
 }
 
-function witness(number: number, round: number, held: readonly number[]): Entry.Entry {
-  const message = { run, worker: addressOf(number), round, held: bitmapOf(held) }
+function witness({ round, began }: State, number: number, held: readonly number[]): Entry.Entry {
+  const message = {
+    run,
+    worker: addressOf(number),
+    round: round.number,
+    batch: began,
+    held: bitmapOf(held),
+  }
   return { kind: 'witness', signed: { message, signature } }
 }
 
-function applied(number: number, rounds: number): Entry.Entry {
+function applied({ round }: State, number: number): Entry.Entry {
   const said = { lossMicro: 0, heldOutMicro: 0, sentBytes: 0, receivedBytes: 0 }
-  const message = { run, worker: addressOf(number), rounds, replica: replicaAfter(rounds), ...said }
+  const { number: rounds, batch } = round
+  const replica = replicaAfter(rounds)
+  const message = { run, worker: addressOf(number), rounds, replica, batch, ...said }
   return { kind: 'applied', signed: { message, signature } }
 }
 
 function audit(
+  { open }: State,
   number: number,
   { round, worker }: { round: number; worker: number },
   outcome: string,
@@ -312,6 +328,7 @@ function audit(
     run,
     auditor: addressOf(number),
     round,
+    batch: open.find((each) => each.number === round)?.batch ?? run,
     worker: addressOf(worker),
     outcome,
     reason: 'Segment.Equal',

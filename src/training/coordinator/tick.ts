@@ -27,21 +27,21 @@ export function tick(
   state: State,
   { now, seed, inbox }: Input,
 ): { readonly state: State; readonly outbox: readonly Decision[] } {
-  const draft = draftOf(state)
+  const draft = draftOf(state, seed)
   if (draft.now === 0) draft.since = now
   draft.now = Math.max(state.now, now)
   for (const entry of inbox) admitEntry(draft, entry)
   if (draft.phase !== 'ended') {
-    settle(draft, seed)
+    settle(draft)
     // A phase may be over at once, for instance a round that nobody is left to work on.
-    for (let phases = 0; phases < 4 && advance(draft, seed); phases++);
+    for (let phases = 0; phases < 4 && advance(draft); phases++);
   }
-  const { decisions: outbox, ...next } = draft
+  const { decisions: outbox, seed: _, ...next } = draft
   return { state: next, outbox }
 }
 
 /** Ends the phase if it is over. */
-function advance(draft: Draft, seed: Hex.Hex): boolean {
+function advance(draft: Draft): boolean {
   const before = draft.phase
   switch (draft.phase) {
     case 'gathering':
@@ -54,7 +54,7 @@ function advance(draft: Draft, seed: Hex.Hex): boolean {
       endRound(draft)
       break
     case 'witness':
-      endWitness(draft, seed)
+      endWitness(draft)
       break
     case 'cool-down':
       endCoolDown(draft)
@@ -111,7 +111,7 @@ function endRound(draft: Draft): void {
   if (over || (committed > 0 && committed === active.length)) enter(draft, 'witness')
 }
 
-function endWitness(draft: Draft, seed: Hex.Hex): void {
+function endWitness(draft: Draft): void {
   const { round, policy } = draft
   const active = activeIn(draft)
   const heard = active.filter(({ number }) => round.witnesses.has(number)).length
@@ -120,14 +120,14 @@ function endWitness(draft: Draft, seed: Hex.Hex): void {
   const accepted = [...round.commitments].filter(([number]) => isHeld(draft, number))
   if (accepted.length === 0) {
     draft.decisions.push({ kind: 'round-repeated', round: round.number })
-    draft.round = { ...emptyRound(round.number), parent: round.parent, reports: round.reports }
+    const { number, batch, parent, reports } = round
+    draft.round = { ...emptyRound(number, batch), parent, reports }
     return enter(draft, 'round')
   }
   countMissed(draft)
   close(
     draft,
     accepted.toSorted(([a], [b]) => a - b),
-    seed,
   )
 }
 
@@ -140,12 +140,12 @@ function isHeld({ round }: Draft, number: number): boolean {
 function close(
   draft: Draft,
   accepted: readonly (readonly [number, { commitment: Commitment; afterMs: number }])[],
-  seed: Hex.Hex,
 ): void {
   const { number } = draft.round
   const closed = {
     number,
     closedAt: draft.now,
+    batch: draft.seed,
     contributions: new Map(
       accepted.map(([worker, { commitment }]) => [
         worker,
@@ -170,8 +170,8 @@ function close(
       payload: commitment.payload,
     })),
   })
-  assignAudits(draft, closed, seed)
-  draft.round = emptyRound(number + 1)
+  assignAudits(draft, closed)
+  draft.round = emptyRound(number + 1, draft.seed)
   const reason = endReason(draft)
   if (reason === undefined) return enter(draft, 'round')
   enter(draft, 'cool-down')

@@ -6,12 +6,14 @@ export const takeover = { afterMs: 5_000, eachMs: 2_000 } as const
 
 /**
  * Who may coordinate a term, the first choice first: the buyer begins the run; later terms go to the
- * active workers and the buyer in an order that the run and the term fix.
+ * active workers and the buyer in an order that the run and the term fix. Before two workers are there the
+ * buyer alone writes, so that honest logs do not part where nobody could tell which counts.
  */
 export function candidatesOf(state: State, term: number): readonly Hex.Address[] {
   const { buyer } = state.order
-  if (term === 0) return [buyer]
   const active = state.workers.filter(({ standing }) => standing === 'active')
+  const isBeginning = state.round.number === 0 && active.length < 2
+  if (term === 0 || isBeginning) return [buyer]
   const ranked = [...new Set([buyer, ...active.map(({ address }) => address)])].map((address) => ({
     address,
     rank: Hex.sha256(`${state.run} ${term} ${address}`),

@@ -9,6 +9,7 @@ import type { Store } from '../../runtime/Store.ts'
 import { type Decision, initial, type Policy, type State } from '../coordinator/State.ts'
 import { tick } from '../coordinator/tick.ts'
 import { waitMs } from './candidates.ts'
+import { isBetter, type Link } from './isBetter.ts'
 
 /** The log of a run as one node has it: on disk, folded, and open to a better branch. */
 export type Log = {
@@ -24,10 +25,12 @@ export type Log = {
   readonly from: (sequence: number, limit?: number) => readonly Batch.Batch[]
   /**
    * Takes batches in order, each following one that the log has. Where they leave the log's own branch, the
-   * better branch counts from then on; a round that its workers have reported as applied is never undone.
+   * better branch counts from then on.
    *
-   * @returns what the batches decided; `from` says where a better branch begins, when one was taken.
+   * @returns what the batches decided, and how many of our own were given up for them.
    * @throws {LogError} when a batch does not follow, or is not its coordinator's to write.
+   * @throws {BranchError} when they are of a branch that counts less than ours.
+   * @throws {ClockError} when a batch is from the future, as our clock has it.
    */
   readonly take: (batches: readonly Batch.Batch[], nowMs: number) => Promise<Taken>
 }
@@ -92,7 +95,11 @@ export async function openLog(
     const hash = Batch.hash(domain, batch)
     const inbox = batch.entries.filter((entry) => Entry.isSigned(domain, entry))
     const { state, outbox } = tick(before, { now: batch.head.message.now, seed: hash, inbox })
-    return { batch, hash, state, decisions: outbox }
+    const bound = inbox.flatMap((entry) => {
+      const seen = Entry.batchOf(entry)
+      return seen === undefined ? [] : [{ author: Entry.authorOf(entry), batch: seen }]
+    })
+    return { batch, hash, state, decisions: outbox, bound }
   }
 
   /** Says why a batch may not follow; undefined when it may. */
@@ -102,7 +109,8 @@ export async function openLog(
     if (!Batch.verify(domain, batch)) return 'its entries are not those that were signed'
     if (message.run !== run || message.previous !== before.hash || message.sequence !== at)
       return 'it does not follow'
-    if (message.now < before.now || message.now > nowMs + clockSkewMs) return 'its time is wrong'
+    if (message.now < before.now) return 'its time is before that of the last'
+    if (message.now > nowMs + clockSkewMs) throw new ClockError({ aheadMs: message.now - nowMs })
     if (message.term === before.term && at > 0)
       return links[at - 1]!.batch.head.message.coordinator === message.coordinator
         ? undefined
@@ -132,7 +140,8 @@ export async function openLog(
           throw new LogError(`Batch ${batch.head.message.sequence} cannot stand: ${problem}.`)
         links.push(follow(batch))
       }
-      if (own.length > 0 && !isBetter(links.slice(at), own)) throw new LogError('Ours is better.')
+      const fork = links[at - 1]?.state ?? start
+      if (own.length > 0 && !isBetter(links.slice(at), own, fork)) throw new BranchError()
       const undo = own.slice(fresh.length).map(({ batch }) => keyOf(batch))
       await store.write([
         ...fresh.map((batch) => ({
@@ -171,40 +180,10 @@ export declare namespace openLog {
   type Options = { order: Signed<TrainingOrder.TrainingOrder>; policy?: Policy | undefined }
 }
 
-type Link = {
-  readonly batch: Batch.Batch
-  readonly hash: Hex.Hex
-  /** After the batch. */
-  readonly state: State
-  readonly decisions: readonly Decision[]
-}
-
 const utf8 = new TextEncoder()
 
 function keyOf({ head }: Batch.Batch): string {
   return head.message.sequence.toString().padStart(10, '0')
-}
-
-/** Whether a branch counts more than another from the same batch on. */
-function isBetter(theirs: readonly Link[], ours: readonly Link[]): boolean {
-  const [a, b] = [theirs.at(-1)!, ours.at(-1)!]
-  if (isSettled(ours)) return false
-  const [one, other] = [a.batch.head.message, b.batch.head.message]
-  if (one.term !== other.term) return one.term > other.term
-  if (theirs.length !== ours.length) return theirs.length > ours.length
-  return a.hash < b.hash
-}
-
-/** Whether a branch closed a round and a majority of those who were in it reported the state after it. */
-function isSettled(links: readonly Link[]): boolean {
-  const closed = links
-    .flatMap(({ decisions }) => decisions)
-    .findLast((each) => each.kind === 'round-close')
-  if (!closed) return false
-  const after = links.at(-1)!.state.round
-  if (after.number > closed.round + 1) return true
-  const reported = closed.accepted.filter(({ worker }) => after.reports.has(worker)).length
-  return after.number === closed.round + 1 && reported * 2 > closed.accepted.length
 }
 
 /** Thrown when batches cannot be taken into a log. */
@@ -213,5 +192,26 @@ export class LogError extends BaseError {
 
   constructor(shortMessage: string) {
     super(shortMessage)
+  }
+}
+
+/** Thrown when a branch counts less than ours. */
+export class BranchError extends BaseError {
+  override readonly code = 'Training.BranchError'
+
+  constructor() {
+    super('Our branch of the log counts more.')
+  }
+}
+
+/** Thrown when a batch is from the future: its coordinator's clock is wrong, or ours. */
+export class ClockError extends BaseError {
+  override readonly code = 'Training.ClockError'
+
+  constructor({ aheadMs }: { aheadMs: number }) {
+    const seconds = Math.round(aheadMs / 1000)
+    super(`The run's coordinator is ${seconds} seconds ahead of this machine's clock.`, {
+      metaMessages: ['Fix: set the clocks of both machines, for instance by NTP.'],
+    })
   }
 }

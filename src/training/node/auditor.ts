@@ -23,7 +23,10 @@ export type Auditor = {
 }
 
 export type Duty = {
+  /** Of the contribution on this branch of the log. */
   readonly key: string
+  /** The batch that closed its round. */
+  readonly batch: Hex.Hex
   readonly worker: number
   readonly commitment: Commitment
 }
@@ -32,14 +35,19 @@ export type Duty = {
 export function auditorOf(ports: auditorOf.Ports, { own, signal }: auditorOf.Options): Auditor {
   const { log, run, contents, replicas, logger, layout, data } = ports
   const { order } = log
-  const found = new Map<string, Audit.Audit>()
+  const found = new Map<string, Omit<Audit.Audit, 'batch'>>()
 
   /** Contributions that we are to run again, as long as the log waits for it. */
   function duties({ open }: State, { number: self }: Member): readonly Duty[] {
-    return open.flatMap(({ number, contributions }) =>
+    return open.flatMap(({ number, batch, contributions }) =>
       [...contributions]
         .filter(([, { audits }]) => audits.get(self) === 'assigned')
-        .map(([worker, { commitment }]) => ({ worker, commitment, key: `${number} ${worker}` })),
+        .map(([worker, { commitment }]) => ({
+          worker,
+          commitment,
+          batch,
+          key: `${number} ${worker} ${batch}`,
+        })),
     )
   }
 
@@ -70,9 +78,9 @@ export function auditorOf(ports: auditorOf.Ports, { own, signal }: auditorOf.Opt
 
   return {
     findings: (state, self) =>
-      duties(state, self).flatMap(({ key }) => {
+      duties(state, self).flatMap(({ key, batch }) => {
         const audit = found.get(key)
-        return audit ? [[key, audit] as const] : []
+        return audit ? [[key, { ...audit, batch }] as const] : []
       }),
     next: (state, self) => duties(state, self).find(({ key }) => !found.has(key)),
     async audit(state, { worker, commitment, key }) {

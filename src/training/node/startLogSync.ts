@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { ask, type Network } from '../../network/Network.ts'
 import type * as Domain from '../../protocol/Domain.ts'
 import * as Hex from '../../protocol/Hex.ts'
-import type { Identity } from '../../protocol/Identity.ts'
+import * as Identity from '../../protocol/Identity.ts'
 import * as Json from '../../protocol/Json.ts'
 import * as Batch from '../../protocol/training/Batch.ts'
 import * as Entry from '../../protocol/training/Entry.ts'
@@ -10,8 +10,9 @@ import { type Clock, every } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import type { Decision } from '../coordinator/State.ts'
+import { effective } from '../coordinator/admitEntry.ts'
 import { waitMs } from '../log/candidates.ts'
-import type { Log } from '../log/openLog.ts'
+import { BranchError, ClockError, clockSkewMs, type Log } from '../log/openLog.ts'
 
 /** A node's part in keeping the log of a run: it hears, tells, catches up, and writes when it is its turn. */
 export type LogSync = AsyncDisposable & {
@@ -19,6 +20,12 @@ export type LogSync = AsyncDisposable & {
   submit(entry: Entry.Entry): Promise<void>
   /** Whether the log's last batch is ours, so that we write the next one. */
   isCoordinator(): boolean
+  /**
+   * Asks the workers of the run for their logs, and takes a better branch when one has it.
+   *
+   * @returns whether all that answered have just the log that we have.
+   */
+  agree(): Promise<boolean>
 }
 
 /** Where training is talked about. */
@@ -39,6 +46,13 @@ export async function startLogSync(
   /** Entries that wait for a batch of ours, by their hash. */
   const waiting = new Map<Hex.Hex, Entry.Entry>()
   let beganAt = clock.now()
+  /** When the log last grew, by our clock: others' clocks say little about how long they have been silent. */
+  let grewAt = beganAt
+  /** How far our clock is ahead of the coordinator's, as its last message showed. */
+  let aheadMs = 0
+  let complainedAt = -Infinity
+  /** When a peer was last found to have a branch that counts less. */
+  const weighedAt = new Map<string, number>()
   let isCurrent = peers.length === 0
   const controller = new AbortController()
   const { signal } = controller
@@ -51,7 +65,9 @@ export async function startLogSync(
   }
 
   async function take(batches: readonly Batch.Batch[]): Promise<void> {
+    const { hash } = log.head()
     const { decisions, undone } = await log.take(batches, clock.now())
+    if (log.head().hash !== hash) grewAt = clock.now()
     for (const batch of batches)
       for (const entry of batch.entries) waiting.delete(Entry.hash(domain, entry))
     if (undone > 0) logger.info({ run, undone }, 'Took a better branch of the log.')
@@ -59,15 +75,24 @@ export async function startLogSync(
   }
 
   async function write(term: number): Promise<void> {
-    const { hash, sequence, now } = log.head()
-    for (const [id, entry] of waiting)
-      if (!isWelcome(entry) || !Entry.isSigned(domain, entry)) waiting.delete(id)
+    const { hash, sequence, now, term: before } = log.head()
     const entries = fitting([...waiting.values()])
     const head = { run, term, sequence: sequence + 1, previous: hash }
-    const at = Math.max(now, clock.now())
+    const wait = term === before ? 0 : (waitMs(log.state(), term, identity.address) ?? 0)
+    // Time goes on in the log as it does here, however far behind our clock may be.
+    const passed = now === 0 ? 0 : now + Math.max(wait, clock.now() - grewAt)
+    const at = Math.max(passed, clock.now())
     const batch = Batch.sign(domain, { head: { ...head, now: at }, entries }, identity)
     await take([batch])
     await network.publish(topic, encode({ type: 'batch', batch }))
+  }
+
+  /** Forgets what nobody signed or has no effect now; whoever still means it says it again. */
+  function sift(): void {
+    const said = [...waiting.values()].filter((each) => isWelcome(each))
+    const signed = said.filter((each) => Entry.isSigned(domain, each))
+    const wanted = new Set(effective(log.state(), signed))
+    for (const [id, entry] of waiting) if (!wanted.has(entry)) waiting.delete(id)
   }
 
   /** Strangers may only join; what others say would fill the log. */
@@ -78,16 +103,19 @@ export async function startLogSync(
   /** Writes when there is something to say, or the time to tell; goes on when the coordinator is silent. */
   async function coordinate(): Promise<void> {
     if (!isCurrent || log.state().phase === 'ended' || clock.now() - beganAt < settleMs) return
-    const { term, now, sequence } = log.head()
-    const silentMs = clock.now() - now
+    const { term, sequence } = log.head()
+    const silentMs = clock.now() - grewAt
     if (isCoordinator()) {
+      sift()
       if (waiting.size > 0 || silentMs >= idleMs) await write(term)
       return
     }
-    if (sequence < 0) return
+    // Nobody would take what we write.
+    if (sequence < 0 || aheadMs > clockSkewMs) return
     const wait = waitMs(log.state(), term + 1, identity.address)
     if (wait === undefined || silentMs < wait || clock.now() - beganAt < wait) return
     logger.info({ run, term: term + 1 }, 'The coordinator is silent: going on in its place.')
+    sift()
     await write(term + 1)
   }
 
@@ -103,21 +131,36 @@ export async function startLogSync(
     void receive(message.batch, from).catch((error: unknown) => {
       if (signal.aborted) return
       logger.debug({ run, from, code: codeOf(error), reason: messageOf(error) }, 'Not taken.')
+      if (error instanceof ClockError) complain(messageOf(error))
+      if (error instanceof BranchError) weighedAt.set(from, clock.now())
+      if (weighedAt.size > askedLimit) weighedAt.delete(weighedAt.keys().next().value!)
     })
   }
 
   async function receive(batch: Batch.Batch, from: string): Promise<void> {
-    const { previous } = batch.head.message
-    if (previous === log.head().hash) await take([batch])
-    else if (!catchingUp && mayCount(batch)) await catchUp(from)
+    const { previous, sequence, coordinator, now } = batch.head.message
+    if (previous === log.head().hash) {
+      await take([batch])
+      if (Identity.addressOf(from) === coordinator) compareClocks(now)
+      return
+    }
+    const isKnown = hashAt(sequence) === Batch.hash(domain, batch)
+    const isWeighed = clock.now() - (weighedAt.get(from) ?? -Infinity) < weighAgainMs
+    if (!isKnown && !isWeighed && !catchingUp) await catchUp(from)
   }
 
-  /** Whether a branch that ends with this batch could be the better one. */
-  function mayCount(batch: Batch.Batch): boolean {
-    const { term, sequence } = batch.head.message
-    const own = log.head()
-    if (term !== own.term) return term > own.term
-    return sequence > own.sequence || Batch.hash(domain, batch) < own.hash
+  function compareClocks(now: number): void {
+    aheadMs = clock.now() - now
+    if (aheadMs <= clockSkewMs) return
+    const seconds = Math.round(aheadMs / 1000)
+    complain(`This machine's clock is ${seconds} seconds ahead of the run's coordinator.`)
+  }
+
+  function complain(reason: string): void {
+    if (clock.now() - complainedAt < complainMs) return
+    complainedAt = clock.now()
+    const facts = { run, code: 'Training.ClockError', reason }
+    logger.error(facts, 'Clocks differ by more than the run allows: set them, for instance by NTP.')
   }
 
   function keep(entry: Entry.Entry): void {
@@ -164,17 +207,17 @@ export async function startLogSync(
 
   async function fetchFrom(peer: string, from: number): Promise<boolean> {
     const all: Batch.Batch[] = []
+    const before = from === 0 ? run : hashAt(from - 1)
     for (let page = 0; page < pageLimit; page++) {
       const request = Json.toBytes({ run, from: from + all.length } satisfies Request)
       const reply = await ask(network, peer, protocol, request, { signal, idleTimeoutMs: 3_000 })
       const { batches } = Json.decode(replySchema, reply, { what: 'batches of a run' })
-      if (batches.length === 0) break
+      const [next] = batches
+      if (!next) break
+      if (all.length === 0 && next.head.message.previous !== before) return false
       all.push(...batches)
     }
-    const [first] = all
-    if (!first) return false
-    const before = from === 0 ? run : hashAt(from - 1)
-    if (first.head.message.previous !== before) return false
+    if (all.length === 0) return false
     await take(all)
     return true
   }
@@ -188,6 +231,30 @@ export async function startLogSync(
     const request = Json.decode(requestSchema, body, { what: 'request for batches' })
     const batches = request.run === run ? log.from(request.from, 32) : []
     yield Json.toBytes({ batches: fittingBatches(batches) })
+  }
+
+  async function agree(): Promise<boolean> {
+    const members = log.state().workers.filter(({ standing }) => standing === 'active')
+    const known = new Set([...members.map(({ peer }) => peer), ...peers])
+    known.delete(network.self)
+    const { hash, sequence } = log.head()
+    const answers = await Promise.all(
+      [...known].slice(0, askedLimit).map(async (peer) => {
+        const body = Json.toBytes({ run, from: Math.max(0, sequence) } satisfies Request)
+        try {
+          const reply = await ask(network, peer, protocol, body, { signal, idleTimeoutMs: 3_000 })
+          const { batches } = Json.decode(replySchema, reply, { what: 'batches of a run' })
+          const [batch] = batches
+          const isSame = batches.length === 1 && Batch.hash(domain, batch!) === hash
+          if (!isSame) await catchUp(peer).catch(() => {})
+          return isSame
+        } catch {
+          signal.throwIfAborted()
+          return undefined
+        }
+      }),
+    )
+    return answers.every((each) => each !== false) && log.head().hash === hash
   }
 
   /** Tells where our log ends, so that a node that missed a message finds out. */
@@ -219,6 +286,7 @@ export async function startLogSync(
   const owned = stack.move()
   return {
     isCoordinator,
+    agree,
     async submit(entry) {
       keep(entry)
       await network.publish(topic, encode({ type: 'entry', entry }))
@@ -231,7 +299,7 @@ export declare namespace startLogSync {
   type Ports = {
     log: Log
     network: Network
-    identity: Identity
+    identity: Identity.Identity
     clock: Clock
     domain: Domain.Domain
     logger: Logger
@@ -249,6 +317,9 @@ export declare namespace startLogSync {
   }
 }
 
+/** How long a branch that counts less is not looked at again. */
+const weighAgainMs = 3_000
+const complainMs = 60_000
 const waitingLimit = 4096
 const keptLimit = 512
 const pageLimit = 1024

@@ -60,7 +60,7 @@ export async function startWorker(
   const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
   const auditor = auditorOf(parts, { own: identity.address, signal })
   const held = new Map<Hex.Hex, SparseUpdate>()
-  let made: Commitment.Commitment | undefined
+  let made: Made | undefined
   let loss: { readonly round: number; readonly mean: number } | undefined
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
@@ -85,7 +85,7 @@ export async function startWorker(
     if (own?.standing !== 'active' || !isReachedAt(own)) return join((own?.attempt ?? -1) + 1)
     if (!(await upkeep.keepUp(state))) return
     const { round, phase } = state
-    if (!round.reports.has(own.number)) await report(round.number)
+    if (!round.reports.has(own.number)) await report(round)
     await gather(state)
     if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state)
     for (const [key, found] of auditor.findings(state, own)) await tellAudit(key, found)
@@ -129,19 +129,20 @@ export async function startWorker(
     }))
   }
 
-  function report(rounds: number): Promise<void> {
+  function report({ number: rounds, batch }: State['round']): Promise<void> {
     const { heldOut = 0, sentBytes = 0, receivedBytes = 0 } = measured?.() ?? {}
     const message = {
       run: log.run,
       worker: identity.address,
       rounds,
       replica: hashOf(layout, replicas.newest()),
+      batch,
       lossMicro: microOf(loss?.round === rounds - 1 ? loss.mean : 0),
       heldOutMicro: microOf(heldOut),
       sentBytes,
       receivedBytes,
     }
-    return say(`applied ${rounds}`, () => ({
+    return say(`applied ${batch}`, () => ({
       kind: 'applied',
       signed: Applied.sign(domain, message, identity),
     }))
@@ -159,7 +160,7 @@ export async function startWorker(
     for (const payload of held.keys()) if (held.size > heldLimit) held.delete(payload)
   }
 
-  function bearWitness({ round }: State): Promise<void> {
+  function bearWitness({ round, began: batch }: State): Promise<void> {
     const numbers = [...round.commitments]
       .filter(([, { commitment }]) => held.has(commitment.payload))
       .map(([number]) => number)
@@ -167,9 +168,10 @@ export async function startWorker(
       run: log.run,
       worker: identity.address,
       round: round.number,
+      batch,
       held: bitmapOf(numbers),
     }
-    return say(`witness ${round.number} ${message.held}`, () => ({
+    return say(`witness ${batch} ${message.held}`, () => ({
       kind: 'witness',
       signed: Witness.sign(domain, message, identity),
     }))
@@ -177,15 +179,14 @@ export async function startWorker(
 
   /** Runs the segment of the round, or says again what came of it. */
   async function contribute(state: State, own: Member): Promise<void> {
-    const { round } = state
+    const { round, began: batch } = state
     if (!round.parent || round.commitments.has(own.number)) return
     const parent = round.parent
-    const isMade = made?.round === round.number && made.parent === parent
-    if (!isMade) work = occupied(() => produce(round.number, parent, own))
+    if (!made || !isFor(made, state, own)) work = occupied(() => produce(round.number, parent, own))
     else
-      await say(`commitment ${round.number}`, () => ({
+      await say(`commitment ${batch}`, () => ({
         kind: 'commitment',
-        signed: Commitment.sign(domain, made!, identity),
+        signed: Commitment.sign(domain, { ...made!.message, batch }, identity),
       }))
   }
 
@@ -201,7 +202,7 @@ export async function startWorker(
     })
     // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
     for (const bytes of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(bytes)
-    made = {
+    const message = {
       run: log.run,
       worker: identity.address,
       round,
@@ -212,6 +213,7 @@ export async function startWorker(
       errorBefore: before ? own.error : Hex.zero,
       claim: Hex.zero,
     }
+    made = { message, number: own.number }
   }
 
   /** What an earlier round left unsent; forgotten if the disk lost it. */
@@ -301,6 +303,24 @@ export declare namespace startWorker {
     /** What it reports of itself beside each state: loss on held-out data, if it measures it, and traffic. */
     measured?: (() => Measured) | undefined
   }
+}
+
+/** What came of a segment, to be bound to the branch of the log where it is said. */
+type Made = {
+  readonly message: Omit<Commitment.Commitment, 'batch'>
+  /** The number that we had, which names the data. */
+  readonly number: number
+}
+
+/** Whether what was made is what the log asks for; on another branch of it we may be another number. */
+function isFor({ message, number }: Made, { round }: State, own: Member): boolean {
+  const { errorBefore } = message
+  return (
+    message.round === round.number &&
+    message.parent === round.parent &&
+    number === own.number &&
+    (errorBefore === Hex.zero || errorBefore === own.error)
+  )
 }
 
 type Measured = {
