@@ -46,7 +46,7 @@ export type Worker = AsyncDisposable & {
  */
 export async function startWorker(
   ports: startWorker.Ports,
-  { steps, intervalMs = 200, onStep, onReplica, measured }: startWorker.Options = {},
+  { steps, intervalMs = 200, onStep, onReplica, measured, mayWork }: startWorker.Options = {},
 ): Promise<Worker> {
   const { log, sync, identity, network, contents, clock, domain, logger, run, layout } = ports
   const { order } = log
@@ -82,6 +82,8 @@ export async function startWorker(
     if (own?.standing === 'convicted') return
     // The last round may have closed while we were computing: its state is ours to have, too.
     if (state.phase === 'ended') return void (own && (await upkeep.keepUp(state)))
+    const isWilling = mayWork?.() ?? true
+    if (own?.standing !== 'active' && !isWilling) return
     if (own?.standing !== 'active' || !isReachedAt(own)) return join((own?.attempt ?? -1) + 1)
     if (!(await upkeep.keepUp(state))) return
     const { round, phase } = state
@@ -92,7 +94,8 @@ export async function startWorker(
     if (work) return
     const duty = auditor.next(state, own)
     if (duty) work = occupied(() => auditor.audit(state, duty))
-    else if (phase === 'round' && own.firstRound <= round.number) await contribute(state, own)
+    else if (phase === 'round' && own.firstRound <= round.number && isWilling)
+      await contribute(state, own)
   }
 
   /** Whether the log says where our contents are now; another address or port is told by joining again. */
@@ -150,13 +153,16 @@ export async function startWorker(
 
   /** Fetches the payloads of the round as they are committed, so that witness and sum find them here. */
   async function gather(state: State): Promise<void> {
-    for (const [worker, { commitment }] of state.round.commitments) {
-      const { payload } = commitment
-      if (held.has(payload)) continue
-      const bytes = await upkeep.payloadOf(state, payload, worker)
-      const update = bytes && readPayload(bytes, { layout, order, round: state.round.number })
-      if (update) held.set(payload, update)
-    }
+    const missing = [...state.round.commitments]
+      .filter(([, { commitment }]) => !held.has(commitment.payload))
+      .slice(0, fetchedAtOnce)
+    await Promise.all(
+      missing.map(async ([worker, { commitment: { payload } }]) => {
+        const bytes = await upkeep.payloadOf(state, payload, worker)
+        const update = bytes && readPayload(bytes, { layout, order, round: state.round.number })
+        if (update) held.set(payload, update)
+      }),
+    )
     for (const payload of held.keys()) if (held.size > heldLimit) held.delete(payload)
   }
 
@@ -302,6 +308,8 @@ export declare namespace startWorker {
     onReplica?: ((replica: Replica) => void | Promise<void>) | undefined
     /** What it reports of itself beside each state: loss on held-out data, if it measures it, and traffic. */
     measured?: (() => Measured) | undefined
+    /** Whether to begin with more work; a worker that says no keeps what it has, and bears witness. @default always */
+    mayWork?: (() => boolean) | undefined
   }
 }
 
@@ -336,3 +344,4 @@ function microOf(value: number): number {
 
 const repeatMs = 3_000
 const heldLimit = 1024
+const fetchedAtOnce = 32
