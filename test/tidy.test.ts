@@ -16,7 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   buyer: ['chain', 'market', 'network', 'protocol', 'runtime'],
   verification: ['engine', 'exact', 'network', 'protocol', 'runtime'],
   gateway: ['buyer', 'protocol', 'runtime'],
-  training: ['exact', 'network', 'protocol', 'runtime'],
+  training: ['chain', 'exact', 'network', 'protocol', 'runtime'],
   indexer: ['chain', 'network', 'protocol', 'runtime', 'training'],
 }
 

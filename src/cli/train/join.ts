@@ -4,6 +4,7 @@ import { BaseError } from '../../runtime/Errors.ts'
 import { systemRandom } from '../../runtime/systemRandom.ts'
 import { startBackend } from '../exact/startBackend.ts'
 import * as Home from '../Home.ts'
+import * as NetworkFile from '../NetworkFile.ts'
 import { parseInteger } from '../parseOptions.ts'
 import { readBytes } from '../readBytes.ts'
 import { run } from '../run.ts'
@@ -12,7 +13,7 @@ import { MissingDataError, withNodeOptions } from './run.ts'
 import * as RunFile from './RunFile.ts'
 import { type NodeOptions, takeFolder, work } from './work.ts'
 
-type JoinOptions = NodeOptions & { home?: string; keepRounds: number }
+type JoinOptions = NodeOptions & { home?: string; network?: string; keepRounds: number }
 
 /** `weft train join`: works on somebody's run. */
 export function joinCommand(): Command {
@@ -25,6 +26,10 @@ export function joinCommand(): Command {
       'payloads of how many rounds stay on the disk',
       parseInteger({ min: 4, max: 1_000_000 }),
       16,
+    )
+    .option(
+      '--network <file>',
+      'network that the run is paid in; without it the work is given away',
     )
     .action((place: string, options: JoinOptions) => run(options, () => start(place, options)))
 }
@@ -53,6 +58,7 @@ async function start(place: string, options: JoinOptions): Promise<void> {
       backend,
       identity,
       isFirst: false,
+      network: options.network ? NetworkFile.read(options.network) : undefined,
       payloadRounds: options.keepRounds,
       checkpointEvery: 100,
     },

@@ -32,6 +32,8 @@ export type Outcome = {
   readonly rounds: number
   readonly replica: string
   readonly earnedMicroUsd: bigint
+  /** What the buyer promised to all, or the worker claimed on the chain; undefined when nobody pays. */
+  readonly settledMicroUsd?: bigint | undefined
   readonly files: readonly string[]
 }
 
@@ -112,7 +114,7 @@ export function wordReporter({ write, isTerminal, columns, now }: wordReporter.P
       show()
     },
     remark: (text) => say(text),
-    end({ outcome, rounds: done, replica, earnedMicroUsd, files }) {
+    end({ outcome, rounds: done, replica, earnedMicroUsd, settledMicroUsd, files }) {
       const words = {
         ended: `The run is over after ${many(done, 'round')}.`,
         stopped: `Stopped after ${many(done, 'round')}; the same command goes on from there.`,
@@ -122,6 +124,7 @@ export function wordReporter({ write, isTerminal, columns, now }: wordReporter.P
       say(words[outcome])
       say(`model   ${replica}`)
       say(`earned  ${formatUsd(earnedMicroUsd)}, by the log`)
+      if (settledMicroUsd !== undefined) say(`settled ${formatUsd(settledMicroUsd)}, on the chain`)
       for (const file of files) say(`file    ${file}`)
     },
   }

@@ -8,6 +8,8 @@ import { systemClock } from '../../runtime/systemClock.ts'
 import { systemRandom } from '../../runtime/systemRandom.ts'
 import { startBackend } from '../exact/startBackend.ts'
 import * as Home from '../Home.ts'
+import { connectChain } from '../connectChain.ts'
+import { parseUsd } from '../money.ts'
 import * as NetworkFile from '../NetworkFile.ts'
 import { parseInteger } from '../parseOptions.ts'
 import { readBytes } from '../readBytes.ts'
@@ -22,6 +24,7 @@ type RunOptions = NodeOptions &
   Config.Overrides & {
     config?: string
     network?: string
+    deposit?: bigint
     home?: string
     printConfig?: boolean
   }
@@ -76,7 +79,11 @@ export function runCommand(): Command {
       'seed of weights and data order',
       parseInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     )
-    .option('--network <file>', 'network that the order is of (default: none)')
+    .option(
+      '--network <file>',
+      'network in which workers are paid, and whose relays help those behind NAT (default: none)',
+    )
+    .option('--deposit <usd>', 'move this much into the vault first, to pay from', parseUsd)
     .option('--print-config', 'print the default settings, with what each is for, and stop')
     .action((options: RunOptions) =>
       run(options, async () => {
@@ -102,6 +109,7 @@ async function start(options: RunOptions): Promise<void> {
   await using prepared = await prepareRun({ backend }, { recipe, seed, data })
   const identity = Home.identity(options.home ?? folder, { random: systemRandom() })
   const network = options.network ? NetworkFile.read(options.network) : undefined
+  if (options.deposit !== undefined) await deposit(network, identity, options.deposit)
   const runFile = join(folder, 'run.json')
   const file = existsSync(runFile)
     ? goOn(runFile, { prepared, settings, identity, dataBytes: data.byteLength })
@@ -115,7 +123,7 @@ async function start(options: RunOptions): Promise<void> {
       backend,
       identity,
       isFirst: true,
-      bootstrap: network?.bootstrap,
+      network,
       payloadRounds: terms.keepRounds ?? undefined,
       checkpointEvery: terms.checkpointEvery,
     },
@@ -177,6 +185,16 @@ function termsOf(terms: Config.Terms) {
   }
 }
 
+async function deposit(
+  network: NetworkFile.NetworkFile | undefined,
+  identity: Identity,
+  amountMicroUsd: bigint,
+): Promise<void> {
+  if (!network) throw new NoNetworkError()
+  await using chain = await connectChain(network, { identity, clock: systemClock() })
+  await chain.send({ type: 'deposit', buyer: identity.address, amountMicroUsd })
+}
+
 /** The run that the folder holds, if it is the one that was asked for. */
 function goOn(path: string, { prepared, settings, identity, dataBytes }: Facts): RunFile.RunFile {
   const file = RunFile.read(path)
@@ -204,6 +222,15 @@ class OtherRunError extends BaseError {
         'Fix: go on with the settings that it was begun with, or give --out another folder.',
       ],
     })
+  }
+}
+
+/** Thrown when there is no vault to deposit in. */
+class NoNetworkError extends BaseError {
+  override readonly code = 'Cli.NoNetworkError'
+
+  constructor() {
+    super('A deposit needs the network that it is in: give --network FILE.')
   }
 }
 

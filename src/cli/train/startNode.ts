@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import type { Chain } from '../../chain/Chain.ts'
 import { httpsBulk } from '../../network/https.ts'
 import type { Bulk, Traffic } from '../../network/Bulk.ts'
 import { libp2pNetwork } from '../../network/libp2p.ts'
@@ -22,6 +23,7 @@ import { type LogSync, startLogSync } from '../../training/node/startLogSync.ts'
 import { startWorker, type Worker } from '../../training/node/startWorker.ts'
 import type { Replica } from '../../training/Replica.ts'
 import * as NodeFile from './NodeFile.ts'
+import { type Pay, startPay } from './startPay.ts'
 import type { Prepared } from './prepareRun.ts'
 import type * as RunFile from './RunFile.ts'
 
@@ -34,6 +36,8 @@ export type TrainingNode = AsyncDisposable & {
   readonly contents: BulkContents
   readonly store: Store
   readonly sync: LogSync
+  /** How it pays or is paid; undefined when nobody pays. */
+  readonly pay: Pay | undefined
   /** Says that it goes, so that nobody waits for it. */
   leave(): Promise<void>
 }
@@ -89,6 +93,7 @@ export async function startNode(
   const sync = stack.use(await startLogSync(parts, { onDecisions, peers }))
   stack.use(serveOrder({ network }, { run: log.run, order }))
   stack.use(await startAcquaintance(parts, { run: log.run, onPeer: remember }))
+  const pay = ports.chain && stack.use(await startPay({ ...parts, store, chain: ports.chain }))
   const { run, layout, start, training: data } = prepared
   const worker = stack.use(
     await startWorker(
@@ -104,7 +109,13 @@ export async function startNode(
         source: bulk.source,
         compliance,
       },
-      { onReplica, onStep, steps, measured: () => measured?.(bulk.traffic()) ?? bulk.traffic() },
+      {
+        onReplica,
+        onStep,
+        steps,
+        measured: () => measured?.(bulk.traffic()) ?? bulk.traffic(),
+        mayWork: pay && (() => pay.mayWork()),
+      },
     ),
   )
   const owned = stack.move()
@@ -116,6 +127,7 @@ export async function startNode(
     contents,
     store,
     sync,
+    pay,
     async leave() {
       const state = log.state()
       const number = state.numbers.get(identity.address)
@@ -136,6 +148,8 @@ export declare namespace startNode {
     logger: Logger
     prepared: Prepared
     compliance: Hex.Hex
+    /** Over which the run is paid, if it is. */
+    chain?: Chain | undefined
   }
   type Options = {
     folder: string

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { Chain } from '../../chain/Chain.ts'
 import type { Backend } from '../../exact/Backend.ts'
 import { count } from '../../exact/Tensor.ts'
 import * as Safetensors from '../../exact/weights/Safetensors.ts'
@@ -12,15 +13,18 @@ import { systemClock } from '../../runtime/systemClock.ts'
 import { hashOf, type Layout, type Replica } from '../../training/Replica.ts'
 import { neededContents } from '../../training/node/neededContents.ts'
 import { startEvaluator } from '../../training/startEvaluator.ts'
+import { connectChain } from '../connectChain.ts'
 import { onDisk } from '../exact/DiskError.ts'
 import { lossChart } from '../exact/lossChart.ts'
 import { writeAtomically } from '../exact/writeAtomically.ts'
+import type * as NetworkFile from '../NetworkFile.ts'
 import { checkBackend } from './checkBackend.ts'
 import type { Prepared } from './prepareRun.ts'
 import { jsonReporter, type Outcome, type Reporter, wordReporter } from './reporter.ts'
 import * as RoundsFile from './RoundsFile.ts'
 import * as RunFile from './RunFile.ts'
 import { startNode, type TrainingNode } from './startNode.ts'
+import { expectNetwork } from './startPay.ts'
 
 /** What `run` and `join` have in common on the command line. */
 export type NodeOptions = {
@@ -52,6 +56,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   const evaluator = isFirst
     ? stack.use(await startEvaluator({ backend }, { model, data: heldOut, rows, length }))
     : undefined
+  const chain = await chainOf(plan, { identity, clock })
+  if (chain) stack.use(chain)
   const told: Replica[] = []
   let node: TrainingNode | undefined
   let marked: ReadonlySet<Hex.Hex> = new Set()
@@ -97,7 +103,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
 
   node = stack.use(
     await startNode(
-      { identity, clock, logger, prepared, compliance },
+      { identity, clock, logger, prepared, compliance, chain },
       {
         folder,
         file: plan.file,
@@ -106,7 +112,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
         steps: options.steps,
         uploadMbit: options.uploadMbit,
         downloadMbit: options.downloadMbit,
-        bootstrap: plan.bootstrap,
+        bootstrap: plan.network?.bootstrap,
         relay: isFirst,
         onDecisions: (decisions) => decisions.forEach((each) => reporter.decision(each)),
         onReplica: note,
@@ -136,6 +142,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   for (const replica of [...told, node.worker.replica()]) await note(replica)
   const outcome = await untilOver(node, { identity, clock, layout })
   if (outcome === 'stopped') await node.leave()
+  const settledMicroUsd = outcome === 'ended' ? await node.pay?.settle() : undefined
   const replica = node.worker.replica()
   const files = [writeModel(plan, replica), ...(isFirst ? [writeChart(plan, file.rounds)] : [])]
   const { workers, numbers } = node.log.state()
@@ -145,6 +152,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     rounds: replica.rounds,
     replica: hashOf(layout, replica),
     earnedMicroUsd: number === undefined ? 0n : workers[number]!.earnedMicroUsd,
+    settledMicroUsd,
     files,
   }
   // Others may not have the last state yet.
@@ -162,9 +170,20 @@ export type Plan = {
   readonly identity: Identity
   /** Whether this is the buyer's node, which others dial first and which measures the loss. */
   readonly isFirst: boolean
-  readonly bootstrap?: readonly string[] | undefined
+  /** The network that the run is paid in, and its nodes to dial. */
+  readonly network?: NetworkFile.NetworkFile | undefined
   readonly payloadRounds?: number | undefined
   readonly checkpointEvery: number
+}
+
+/** Connects to the chain that the run is paid over, if it is paid. */
+async function chainOf(
+  { network, file }: Plan,
+  ports: { identity: Identity; clock: Clock },
+): Promise<Chain | undefined> {
+  if (!network) return undefined
+  expectNetwork(network, file)
+  return file.order.message.priceMicroUsd > 0n ? await connectChain(network, ports) : undefined
 }
 
 /** Takes the folder of a node for this process. */
