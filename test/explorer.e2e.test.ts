@@ -16,6 +16,7 @@ import { silentLogger } from '../src/runtime/silentLogger.ts'
 import { systemClock } from '../src/runtime/systemClock.ts'
 import { explorerWorld, type ExplorerWorld } from './explorerWorld.ts'
 import { busyHour } from './busyHour.ts'
+import { type ToldRuns, tellTraining } from './tellTraining.ts'
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const artefacts = fileURLToPath(new URL('artefacts', import.meta.url))
@@ -33,6 +34,7 @@ const sizes = {
 let stack: AsyncDisposableStack
 let world: ExplorerWorld
 let story: Awaited<ReturnType<typeof busyHour>>
+let runs: ToldRuns
 let explorer: Explorer
 let context: BrowserContext
 let page: Page
@@ -70,6 +72,7 @@ beforeAll(async () => {
   explorer = stack.use(await startExplorer(ports, { port: 0, page: join(folder, 'page') }))
   story = await busyHour(world, { validator, pass: (ms) => clock.pass(ms) })
   clock.catchUp()
+  runs = stack.use(await tellTraining(world, clock))
 
   context = await chromium.launchPersistentContext(join(folder, 'profile'), {
     executablePath,
@@ -177,6 +180,30 @@ describe('the page', () => {
     expect(await text('main')).toContain('No lease came of this order.')
   })
 
+  test('shows a run of training round by round, without a reload, and who was dropped and why', async () => {
+    const { live, over } = runs
+    await open(`#/training/${live.log.run}`)
+    await eventually(() => text('.verdict')).toContain('14 of 40 rounds are in the model.')
+    await page.evaluate(() => Object.assign(window, { mark: 'not reloaded' }))
+    await live.round([0, 1, 2])
+    await runs.tell()
+    await eventually(() => text('.verdict')).toContain('15 of 40 rounds are in the model.')
+    expect(await page.evaluate(() => 'mark' in window)).toBe(true)
+    await open(`#/training/${over.log.run}`)
+    await eventually(() => text('.verdict')).toContain('A liar was found by audits and convicted.')
+    expect(await text('main')).toContain('Worker 3 is out: it missed three rounds in a row.')
+    expect(await page.locator('.round-bars rect').count()).toBeGreaterThan(60)
+  })
+
+  test('compares runs in one plot, those that the reader chooses', async () => {
+    await open('#/training')
+    await eventually(() => page.locator('.chart .legend > span').count()).toBe(3)
+    await page.getByRole('checkbox').first().uncheck()
+    await eventually(() => page.locator('.chart .legend > span').count()).toBe(2)
+    await page.getByText('bytes', { exact: true }).click()
+    expect(await text('.across')).toBe('bytes of all payloads')
+  })
+
   test('can be used with the keyboard alone', async () => {
     await open('')
     await page.locator('.counters').waitFor()
@@ -213,7 +240,13 @@ describe('the page', () => {
   test('has enough contrast, in the light and in the dark', { timeout: 60_000 }, async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
-      for (const place of ['', '#/providers', `#/jobs/${story.rejected}`, '#/money']) {
+      for (const place of [
+        '',
+        '#/providers',
+        `#/jobs/${story.rejected}`,
+        '#/money',
+        `#/training/${runs.over.log.run}`,
+      ]) {
         await open(place)
         await page.locator('.card').first().waitFor()
         await eventually(() => page.locator('.loading').count()).toBe(0)
@@ -235,9 +268,11 @@ describe('the page', () => {
       lease: `#/leases/${story.leases[0]!.id}`,
       order: `#/orders/${story.unfilled}`,
       money: '#/money',
+      training: '#/training',
+      'training-run': `#/training/${runs.over.log.run}`,
       unknown: '#/elsewhere',
     }
-    const inTheDark = ['overview', 'job', 'provider', 'money']
+    const inTheDark = ['overview', 'job', 'provider', 'money', 'training', 'training-run']
     for (const [size, viewport] of Object.entries(sizes)) {
       await page.setViewportSize(viewport)
       await open('')

@@ -14,6 +14,8 @@ import { Order } from './views/Order.tsx'
 import { Overview } from './views/Overview.tsx'
 import { Provider } from './views/Provider.tsx'
 import { Providers } from './views/Providers.tsx'
+import { Training } from './views/Training.tsx'
+import { Trainings } from './views/Trainings.tsx'
 import { Page } from './parts/Page.tsx'
 
 /** The whole page: bar, view, foot. */
@@ -61,6 +63,7 @@ const links = [
   ['jobs', 'Jobs'],
   ['leases', 'Leases'],
   ['disputes', 'Disputes'],
+  ['training', 'Training'],
   ['money', 'Money'],
 ] as const
 
@@ -76,6 +79,7 @@ function View({ place: { view, id } }: { place: Place }) {
   if (view === 'leases') return id ? <Lease key={id} id={id} /> : <Leases />
   if (view === 'orders' && id) return <Order key={id} id={id} />
   if (view === 'disputes') return id ? <Dispute key={id} id={id} /> : <Disputes />
+  if (view === 'training') return id ? <Training key={id} id={id} /> : <Trainings />
   if (view === 'money') return <Money />
   return (
     <Page title="There is no such page">

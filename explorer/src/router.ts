@@ -9,12 +9,13 @@ export type Place = {
     | 'leases'
     | 'orders'
     | 'disputes'
+    | 'training'
     | 'money'
     | 'unknown'
   readonly id: string | undefined
 }
 
-const views = ['providers', 'jobs', 'leases', 'orders', 'disputes', 'money'] as const
+const views = ['providers', 'jobs', 'leases', 'orders', 'disputes', 'training', 'money'] as const
 
 export function parsePlace(hash: string): Place {
   const [, name = '', id] = /^#?\/?([a-z]*)\/?(0x[0-9a-f]{40,64})?$/.exec(hash) ?? [

@@ -57,14 +57,7 @@ function dataOf(times: readonly number[], series: readonly Series[]): uPlot.Alig
 }
 
 function optionsOf(element: HTMLElement, series: readonly Series[], height: number): uPlot.Options {
-  const style = getComputedStyle(document.documentElement)
-  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
-  const axis = {
-    stroke: colour('muted'),
-    font: `12px ${style.getPropertyValue('--sans')}`,
-    grid: { stroke: colour('line'), width: 1 },
-    ticks: { show: false },
-  }
+  const { axis, colour } = axisStyle()
   return {
     width: element.clientWidth,
     height,
@@ -115,6 +108,19 @@ function optionsOf(element: HTMLElement, series: readonly Series[], height: numb
   }
 }
 
+/** How axes look, and the colours of the page by name. */
+export function axisStyle() {
+  const style = getComputedStyle(document.documentElement)
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
+  const axis = {
+    stroke: colour('muted'),
+    font: `12px ${style.getPropertyValue('--sans')}`,
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { show: false },
+  }
+  return { axis, colour }
+}
+
 /** Each series has its own scale from zero; a flat zero still has a height. */
 function scalesOf(series: readonly Series[]): uPlot.Scales {
   return Object.fromEntries(
@@ -125,7 +131,8 @@ function scalesOf(series: readonly Series[]): uPlot.Scales {
   ) as uPlot.Scales
 }
 
-function useDark(): boolean {
+/** Whether the reader's system is dark. */
+export function useDark(): boolean {
   const query = matchMedia('(prefers-color-scheme: dark)')
   const [dark, setDark] = useState(query.matches)
   useEffect(() => {

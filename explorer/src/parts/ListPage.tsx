@@ -15,10 +15,12 @@ export function ListPage<row extends { readonly id: string }>(props: {
   filters: readonly (readonly [show: string, label: string])[]
   /** Other choices, beside that one. */
   aside?: ComponentChildren
+  /** What stands above the table. */
+  above?: (rows: readonly row[]) => ComponentChildren
   table: (rows: readonly row[], now: number) => ComponentChildren
   empty: (show: string) => ComponentChildren
 }) {
-  const { title, lead, from, filters, aside, table, empty } = props
+  const { title, lead, from, filters, aside, above, table, empty } = props
   const [show, setShow] = useState('')
   const query = `${from}${show && `&show=${show}`}`
   const first = useData<Api.Page<row>>(query)
@@ -26,6 +28,7 @@ export function ListPage<row extends { readonly id: string }>(props: {
   const now = useNow()
   return (
     <Page title={title} lead={lead}>
+      {above?.(pages.rows)}
       <Card
         title="Newest first"
         aside={

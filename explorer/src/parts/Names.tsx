@@ -26,8 +26,14 @@ export function Account({
   )
 }
 
-/** A job, a lease, an order or a dispute by its short id. */
-export function Id({ view, id }: { view: 'jobs' | 'leases' | 'orders' | 'disputes'; id: string }) {
+/** A job, a lease, an order, a dispute or a run by its short id. */
+export function Id({
+  view,
+  id,
+}: {
+  view: 'jobs' | 'leases' | 'orders' | 'disputes' | 'training'
+  id: string
+}) {
   return (
     <a class="id" href={`#/${view}/${id}`} title={id}>
       <code>{short(id)}</code>
