@@ -45,6 +45,9 @@ export declare namespace runSegment {
   }
 }
 
+/** Whoever computes segments: the exact engine (`runSegment`), or another program, whose segments nobody can repeat to the bit. */
+export type Trainer = (options: runSegment.Options) => Promise<readonly Uint8Array[]>
+
 /** The state that a segment begins from: moments are zeros unless they are given. */
 export function segmentStart(
   { graph }: Pick<Run, 'graph'>,
