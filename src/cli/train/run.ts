@@ -25,6 +25,7 @@ type RunOptions = NodeOptions &
     config?: string
     network?: string
     deposit?: bigint
+    relay?: readonly string[]
     home?: string
     printConfig?: boolean
   }
@@ -83,6 +84,10 @@ export function runCommand(): Command {
       '--network <file>',
       'network in which workers are paid, and whose relays help those behind NAT (default: none)',
     )
+    .option(
+      '--relay <multiaddr...>',
+      'relays to be reached through where nobody can dial this machine (`weft bootstrap` is one)',
+    )
     .option('--deposit <usd>', 'move this much into the vault first, to pay from', parseUsd)
     .option('--print-config', 'print the default settings, with what each is for, and stop')
     .action((options: RunOptions) =>
@@ -124,6 +129,7 @@ async function start(options: RunOptions): Promise<void> {
       identity,
       isFirst: true,
       network,
+      relays: [...(network?.bootstrap ?? []), ...(options.relay ?? [])],
       payloadRounds: terms.keepRounds ?? undefined,
       checkpointEvery: terms.checkpointEvery,
     },

@@ -43,7 +43,7 @@ export type NodeOptions = {
 
 /** Takes part in a run until it is over or the user stops it; the same call goes on after a crash. */
 export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
-  const { folder, prepared, identity, backend, isFirst } = plan
+  const { folder, prepared, identity, backend, isFirst, relays = [] } = plan
   const { layout, model, heldOut, recipe } = prepared
   const clock = systemClock()
   const logger = pinoLogger({ name: 'train', level: options.logLevel })
@@ -112,8 +112,9 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
         steps: options.steps,
         uploadMbit: options.uploadMbit,
         downloadMbit: options.downloadMbit,
-        bootstrap: plan.network?.bootstrap,
-        relay: isFirst,
+        bootstrap: relays,
+        // Who others are reached through must be dialled itself.
+        relay: isFirst && relays.length === 0,
         onDecisions: (decisions) => decisions.forEach((each) => reporter.decision(each)),
         onReplica: note,
         onStep: (report) => reporter.step(report),
@@ -125,7 +126,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
       },
     ),
   )
-  const peers = isFirst ? [...node.network.addresses()] : plan.file.peers
+  const peers = isFirst ? await placesOf(node, { clock, relays }) : plan.file.peers
   RunFile.write(join(folder, 'run.json'), { ...plan.file, peers })
   const trained = model.parameters.filter(({ isTrained }) => isTrained)
   reporter.start({
@@ -170,10 +171,23 @@ export type Plan = {
   readonly identity: Identity
   /** Whether this is the buyer's node, which others dial first and which measures the loss. */
   readonly isFirst: boolean
-  /** The network that the run is paid in, and its nodes to dial. */
+  /** The network that the run is paid in. */
   readonly network?: NetworkFile.NetworkFile | undefined
+  /** Nodes to dial through which the first one is reached. @default none, it is the relay of the others */
+  readonly relays?: readonly string[] | undefined
   readonly payloadRounds?: number | undefined
   readonly checkpointEvery: number
+}
+
+/** Where others dial the first node, through a relay too once one has a place for it. */
+async function placesOf(
+  { network }: TrainingNode,
+  { clock, relays }: { clock: Clock; relays: readonly string[] },
+): Promise<string[]> {
+  const end = clock.now() + reservationMs
+  const isRelayed = () => network.addresses().some((each) => each.includes('/p2p-circuit/'))
+  while (relays.length > 0 && !isRelayed() && clock.now() < end) await clock.sleep(100)
+  return [...network.addresses(), ...relays].slice(0, 64)
 }
 
 /** Connects to the chain that the run is paid over, if it is paid. */
@@ -198,6 +212,8 @@ export function takeFolder(folder: string): Disposable {
 export const modelName = 'model.safetensors'
 
 const lingerMs = 3_000
+/** How long a relay may take to give the first node a place. */
+const reservationMs = 15_000
 /** How long those who have not come to the same end of the log are waited for. */
 const agreeMs = 30_000
 /** How long the last state may be asked for. */

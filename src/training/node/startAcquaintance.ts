@@ -93,10 +93,11 @@ export async function meetAny(
   const done = new AbortController()
   const { signal } = done
   const body = Json.toBytes({ run, from: 2 ** 31 })
-  for (const address of addresses) {
-    const [peer] = peersIn([address])
-    if (peer) network.learn(peer, [address])
-  }
+  for (const peer of peers)
+    network.learn(
+      peer,
+      addresses.filter((each) => each.endsWith(`/p2p/${peer}`)),
+    )
   const asked = peers
     .filter((peer) => peer !== network.self)
     .slice(0, addressLimit)
