@@ -7,25 +7,30 @@ import { decoderOf } from '../src/exact/models/decoderOf.ts'
 import { reference } from '../src/exact/reference.ts'
 import { build } from '../src/exact/train/Recipe.ts'
 import { drawParameters, type Run, startRun } from '../src/exact/train/startRun.ts'
-import { type Faults, memoryNetwork } from '../src/network/memory.ts'
+import { type Faults, memoryNetwork, type MemoryNetwork } from '../src/network/memory.ts'
 import * as Hex from '../src/protocol/Hex.ts'
 import * as Identity from '../src/protocol/Identity.ts'
 import * as TrainingOrder from '../src/protocol/training/TrainingOrder.ts'
+import type { Store } from '../src/runtime/Store.ts'
 import { memoryStore } from '../src/runtime/memoryStore.ts'
 import { seededRandom } from '../src/runtime/seededRandom.ts'
+import type { Facts } from '../src/runtime/Logger.ts'
 import { silentLogger } from '../src/runtime/silentLogger.ts'
 import { virtualClock } from '../src/runtime/virtualClock.ts'
 import { trainingOrder } from './trainingOrder.ts'
 import type { Contents } from '../src/training/node/Contents.ts'
-import { startLogSync } from '../src/training/node/startLogSync.ts'
+import type { Policy } from '../src/training/coordinator/State.ts'
+import { type LogSync, startLogSync } from '../src/training/node/startLogSync.ts'
 import { startWorker } from '../src/training/node/startWorker.ts'
 import { type Log, openLog } from '../src/training/log/openLog.ts'
 import type { Layout, Replica } from '../src/training/Replica.ts'
 
 export type TrainingWorld = AsyncDisposable & {
+  readonly nowMs: () => number
   readonly nodes: readonly WorldNode[]
   /** Runs the world on; ends early when `until` says so. */
   advance(ms: number, until?: () => boolean): Promise<void>
+  readonly network: MemoryNetwork
   /** `kill -9`: what is on disk stays. */
   kill(number: number): void
   /** Starts a node again, or for the first time. */
@@ -45,6 +50,12 @@ export type WorldNode = {
   readonly identity: Identity.Identity
   readonly log: () => Log
   readonly replica: () => Replica | undefined
+  readonly layout: Layout
+  readonly isAlive: () => boolean
+  readonly isCoordinator: () => boolean
+  /** Codes of the errors that it told its user of. */
+  readonly errors: ReadonlySet<string>
+  readonly agree: () => Promise<boolean>
 }
 
 /** Creates a world of `workers` nodes of which the first is the buyer's, too. */
@@ -53,25 +64,20 @@ export async function trainingWorld({
   order: changes = {},
   faults = {},
   backend = reference,
+  workshop,
   liar,
+  seed: worldSeed = 7,
+  absent = [],
+  skewsMs = [],
+  stepMs = [],
+  policy,
   text = 'the cat sat on the mat and the dog lay on the log. ',
 }: trainingWorld.Options): Promise<TrainingWorld> {
   const clock = virtualClock()
-  const network = memoryNetwork({ clock, random: seededRandom(7), faults })
-  const { model, graph } = build({
-    model: decoderOf({ layers: 1, width: 8, heads: 2, positions: 8 }),
-    rows: 1,
-    length: 4,
-    optimiser: { kind: 'adamw' },
-    schedule: { rate: 0.01 },
-  })
-  const seed = [1, 2] as const
+  const network = memoryNetwork({ clock, random: seededRandom(worldSeed), faults })
+  const own = workshop ?? (await startWorkshop(backend))
+  const { graph, layout, start, seed } = own
   const data = new TextEncoder().encode(text.repeat(4))
-  const layout: Layout = {
-    slots: graph.state.slice(0, model.parameters.length),
-    isTrained: model.parameters.map(({ isTrained }) => isTrained),
-  }
-  const start = await drawParameters({ backend }, { ...model, seed })
   const people = Array.from({ length: workers }, (_, number) => identityOf(number))
   const message = trainingOrder({
     buyer: people[0]!.address,
@@ -92,7 +98,7 @@ export async function trainingWorld({
   const everywhere = new Map<string, ReadonlyMap<Hex.Hex, Uint8Array>>()
   const seats = await Promise.all(
     people.map(async (identity, number) => {
-      const run = await startRun({ backend }, { graph, ...model, seed })
+      const run = await own.run(number)
       const shelf = new Map<Hex.Hex, Uint8Array>()
       everywhere.set(identity.peerId, shelf)
       const lies = liar?.number === number ? liar : undefined
@@ -100,30 +106,44 @@ export async function trainingWorld({
     }),
   )
   const alive = new Map<number, Alive>()
+  const errors = people.map(() => new Set<string>())
 
   async function begin(number: number): Promise<void> {
-    const { identity, store, shelf, run } = seats[number]!
-    const log = await openLog({ domain, store }, { order })
+    const { identity, shelf, run, store: disk } = seats[number]!
+    const life = { isOver: false }
+    const store = storeOf(disk, life)
+    const log = await openLog({ domain, store }, { order, policy })
     const endpoint = network.join(identity.peerId)
-    const logger = silentLogger()
-    const ports = { log, identity, clock, domain, logger, network: endpoint }
+    const logger = {
+      ...silentLogger(),
+      error: (facts: Facts) => void errors[number]!.add(String(facts['code'])),
+    }
+    const skewed = { ...clock, now: () => clock.now() + (skewsMs[number] ?? 0) }
+    const ports = { log, identity, clock: skewed, domain, logger, network: endpoint }
     const sync = await startLogSync(ports)
     const contents = contentsOf(shelf, everywhere)
     const source = { url: `https://${identity.peerId}`, certificate: Hex.zero }
     const compliance = Hex.sha256('suite')
     const worker = await startWorker(
       { ...ports, sync, contents, store, run, layout, start, data, source, compliance },
-      { intervalMs: 200 },
+      { intervalMs: 200, onStep: () => clock.sleep(stepMs[number] ?? 0) },
     )
-    alive.set(number, { log, sync, worker })
+    alive.set(number, { log, sync, worker, life })
   }
 
-  for (const { number } of seats) await begin(number)
+  for (const { number } of seats) if (!absent.includes(number)) await begin(number)
   const world: TrainingWorld = {
+    network,
+    nowMs: () => clock.now(),
     nodes: seats.map(({ identity, number }) => ({
       identity,
       log: () => alive.get(number)!.log,
       replica: () => alive.get(number)?.worker.replica(),
+      layout,
+      isAlive: () => alive.has(number),
+      isCoordinator: () => alive.get(number)!.sync.isCoordinator(),
+      errors: errors[number]!,
+      agree: () => alive.get(number)!.sync.agree(),
     })),
     async advance(ms, until = () => false) {
       const end = clock.now() + ms
@@ -131,7 +151,8 @@ export async function trainingWorld({
     },
     kill(number) {
       network.crash(seats[number]!.identity.peerId)
-      const { sync, worker } = alive.get(number)!
+      const { sync, worker, life } = alive.get(number)!
+      life.isOver = true
       alive.delete(number)
       void worker[Symbol.asyncDispose]()
       void sync[Symbol.asyncDispose]()
@@ -152,7 +173,7 @@ export async function trainingWorld({
       ])
       await clock.run(clock.now() + 60_000)
       await Promise.all(ended)
-      for (const { run } of seats) await run[Symbol.asyncDispose]()
+      if (!workshop) await own[Symbol.asyncDispose]()
     },
   }
   return world
@@ -164,6 +185,17 @@ export declare namespace trainingWorld {
     order?: Partial<TrainingOrder.TrainingOrder>
     faults?: Faults
     backend?: Backend
+    /** What several worlds compute with, one after the other. */
+    workshop?: Workshop
+    /** Of the network's faults. @default 7 */
+    seed?: number
+    /** Who is not there at the beginning. */
+    absent?: readonly number[]
+    /** How far the clock of each is ahead. */
+    skewsMs?: readonly number[]
+    /** How long an inner step takes each. */
+    stepMs?: readonly number[]
+    policy?: Policy
     /** A worker whose engine computes something else. */
     liar?: { number: number; spoil: (run: Run) => Run }
     text?: string
@@ -172,8 +204,59 @@ export declare namespace trainingWorld {
 
 type Alive = {
   readonly log: Log
-  readonly sync: AsyncDisposable
+  readonly sync: LogSync
+  readonly life: { isOver: boolean }
   readonly worker: Awaited<ReturnType<typeof startWorker>>
+}
+
+/** A tiny model and engines that train it, which worlds can use one after the other. */
+export type Workshop = AsyncDisposable & {
+  readonly model: ReturnType<typeof build>['model']
+  readonly graph: ReturnType<typeof build>['graph']
+  readonly layout: Layout
+  readonly start: readonly Uint8Array[]
+  readonly seed: readonly [number, number]
+  /** The engine of a node. */
+  run(number: number): Promise<Run>
+}
+
+/** Makes what a world computes with. */
+export async function startWorkshop(backend: Backend): Promise<Workshop> {
+  const seed = [1, 2] as const
+  const { model, graph } = build({
+    model: decoderOf({ layers: 1, width: 8, heads: 2, positions: 8 }),
+    rows: 1,
+    length: 4,
+    optimiser: { kind: 'adamw' },
+    schedule: { rate: 0.01 },
+  })
+  const runs = new Map<number, Promise<Run>>()
+  return {
+    model,
+    graph,
+    seed,
+    layout: {
+      slots: graph.state.slice(0, model.parameters.length),
+      isTrained: model.parameters.map(({ isTrained }) => isTrained),
+    },
+    start: await drawParameters({ backend }, { ...model, seed }),
+    run(number) {
+      const run = runs.get(number) ?? startRun({ backend }, { graph, ...model, seed })
+      runs.set(number, run)
+      return run
+    },
+    async [Symbol.asyncDispose]() {
+      for (const run of runs.values()) await (await run)[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A disk that the dead do not write on. */
+function storeOf(disk: Store, life: { readonly isOver: boolean }): Store {
+  return {
+    ...disk,
+    write: (writes) => (life.isOver ? new Promise(() => {}) : disk.write(writes)),
+  }
 }
 
 const domain = { chainId: 1, vault: `0x${'11'.repeat(20)}` } as const

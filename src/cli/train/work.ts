@@ -142,6 +142,10 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   // The newest once more: a crash may have come between a state and the note of it.
   for (const replica of [...told, node.worker.replica()]) await note(replica)
   const outcome = await untilOver(node, { identity, clock, layout })
+  if (outcome === 'ended' && !(await node.sync.agree()))
+    reporter.remark(
+      'Fewer than half of the other workers could be asked whether they came to the same end.',
+    )
   if (outcome === 'stopped') await node.leave()
   const settledMicroUsd = outcome === 'ended' ? await node.pay?.settle() : undefined
   const replica = node.worker.replica()

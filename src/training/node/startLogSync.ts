@@ -23,7 +23,8 @@ export type LogSync = AsyncDisposable & {
   /**
    * Asks the workers of the run for their logs, and takes a better branch when one has it.
    *
-   * @returns whether all that answered have just the log that we have.
+   * @returns whether half of the others have said that they have just the log that we have, and nobody who
+   *   answers now has another one.
    */
   agree(): Promise<boolean>
 }
@@ -56,6 +57,8 @@ export async function startLogSync(
   let isCurrent = peers.length === 0
   const controller = new AbortController()
   const { signal } = controller
+  /** Who has just the log that we have, while it is this one. */
+  let agreed = { hash: run, peers: new Set<string>() }
   let catchingUp = false
 
   const isCoordinator = () => {
@@ -209,9 +212,7 @@ export async function startLogSync(
     const all: Batch.Batch[] = []
     const before = from === 0 ? run : hashAt(from - 1)
     for (let page = 0; page < pageLimit; page++) {
-      const request = Json.toBytes({ run, from: from + all.length } satisfies Request)
-      const reply = await ask(network, peer, protocol, request, { signal, idleTimeoutMs: 3_000 })
-      const { batches } = Json.decode(replySchema, reply, { what: 'batches of a run' })
+      const batches = await askFor(peer, from + all.length)
       const [next] = batches
       if (!next) break
       if (all.length === 0 && next.head.message.previous !== before) return false
@@ -220,6 +221,12 @@ export async function startLogSync(
     if (all.length === 0) return false
     await take(all)
     return true
+  }
+
+  async function askFor(peer: string, from: number): Promise<readonly Batch.Batch[]> {
+    const request = Json.toBytes({ run, from } satisfies Request)
+    const reply = await ask(network, peer, protocol, request, { signal, idleTimeoutMs: 3_000 })
+    return Json.decode(replySchema, reply, { what: 'batches of a run' }).batches
   }
 
   function hashAt(sequence: number): Hex.Hex | undefined {
@@ -234,27 +241,24 @@ export async function startLogSync(
   }
 
   async function agree(): Promise<boolean> {
-    const members = log.state().workers.filter(({ standing }) => standing === 'active')
-    const known = new Set([...members.map(({ peer }) => peer), ...peers])
-    known.delete(network.self)
     const { hash, sequence } = log.head()
-    const answers = await Promise.all(
-      [...known].slice(0, askedLimit).map(async (peer) => {
-        const body = Json.toBytes({ run, from: Math.max(0, sequence) } satisfies Request)
-        try {
-          const reply = await ask(network, peer, protocol, body, { signal, idleTimeoutMs: 3_000 })
-          const { batches } = Json.decode(replySchema, reply, { what: 'batches of a run' })
-          const [batch] = batches
-          const isSame = batches.length === 1 && Batch.hash(domain, batch!) === hash
-          if (!isSame) await catchUp(peer).catch(() => {})
-          return isSame
-        } catch {
-          signal.throwIfAborted()
-          return undefined
-        }
+    if (agreed.hash !== hash) agreed = { hash, peers: new Set() }
+    const members = log.state().workers.filter(({ standing }) => standing !== 'convicted')
+    const others = members.map(({ peer }) => peer).filter((peer) => peer !== network.self)
+    const asked = others.slice(0, confirmLimit)
+    const differing = await Promise.all(
+      asked.map(async (peer) => {
+        const batches = await askFor(peer, Math.max(0, sequence)).catch(() => undefined)
+        if (!batches) return false
+        const [batch] = batches
+        const isSame = batches.length === 1 && Batch.hash(domain, batch!) === hash
+        if (isSame) agreed.peers.add(peer)
+        else await catchUp(peer).catch(() => {})
+        return !isSame
       }),
     )
-    return answers.every((each) => each !== false) && log.head().hash === hash
+    const isConfirmed = agreed.peers.size * 2 >= asked.length
+    return isConfirmed && !differing.includes(true) && log.head().hash === hash
   }
 
   /** Tells where our log ends, so that a node that missed a message finds out. */
@@ -324,6 +328,8 @@ const waitingLimit = 4096
 const keptLimit = 512
 const pageLimit = 1024
 const askedLimit = 16
+/** How many others are asked whether they have come to the same end. */
+const confirmLimit = 64
 /** How long a node listens that none of those it knows has answered. */
 const aloneMs = 8_000
 /** What a gossiped batch may take, less than the network's own limit. */
