@@ -16,6 +16,7 @@ import { keysCommand } from './keys.ts'
 import { offersCommand } from './offers.ts'
 import { provideCommand } from './provide.ts'
 import { receiptCommand } from './receipt.ts'
+import { serveCommand } from './serve.ts'
 import { trainCommand } from './train.ts'
 import { validateCommand } from './validate.ts'
 import { withdrawCommand } from './withdraw.ts'
@@ -35,7 +36,13 @@ export function program(): Command {
   for (const create of [askCommand, gatewayCommand, keysCommand, offersCommand])
     root.addCommand(create())
   root.commandsGroup('Sell and check:')
-  for (const create of [provideCommand, validateCommand, receiptCommand, disputeCommand])
+  for (const create of [
+    provideCommand,
+    serveCommand,
+    validateCommand,
+    receiptCommand,
+    disputeCommand,
+  ])
     root.addCommand(create())
   root.commandsGroup('Money:')
   for (const create of [

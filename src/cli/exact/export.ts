@@ -37,7 +37,7 @@ export function exportOf({ description, place, modelIn }: exportOf.Options): Com
     .option('--json', 'print one JSON line for machines')
     .action((path: string, target: string, options: ExportOptions) =>
       run(options, async () => {
-        const files = await writeModel(modelIn(path), target, options)
+        const files = await exportModel(modelIn(path), target, options)
         if (options.json) console.log(JSON.stringify({ files }))
         else for (const file of files) console.log(file)
       }),
@@ -55,10 +55,10 @@ export declare namespace exportOf {
 }
 
 /** Writes the model of a run or a checkpoint as GGUF, or into a folder; returns the paths. */
-async function writeModel(
+export async function exportModel(
   place: string,
   target: string,
-  { type }: ExportOptions,
+  { type }: Pick<ExportOptions, 'type'>,
 ): Promise<readonly string[]> {
   await using backend = await startBackend('wasm', { threads: 1 })
   const decoder = await SavedModel.find(place).load({ backend })

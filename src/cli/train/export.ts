@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { exportOf } from '../exact/export.ts'
-import { modelName } from './work.ts'
+import { modelName } from './writeModel.ts'
 
 /** `weft train export`: the model of a run for other programs. */
 export function exportCommand(): Command {

@@ -41,10 +41,7 @@ export async function prepareRun(
   const cut = cutOf(data, recipe)
   const { model, graph } = build(recipe)
   const run = await startRun({ backend }, { graph, ...model, seed })
-  const layout: Layout = {
-    slots: graph.state.slice(0, model.parameters.length),
-    isTrained: model.parameters.map(({ isTrained }) => isTrained),
-  }
+  const layout = layoutOf({ model, graph })
   const start = run.state().slice(0, layout.slots.length)
   return {
     model,
@@ -60,6 +57,14 @@ export async function prepareRun(
       data: Hex.from(DataRoot.from(cut.training).root),
     },
     [Symbol.asyncDispose]: () => run[Symbol.asyncDispose](),
+  }
+}
+
+/** Which of a training graph's state slots are the model. */
+export function layoutOf({ model, graph }: ReturnType<typeof build>): Layout {
+  return {
+    slots: graph.state.slice(0, model.parameters.length),
+    isTrained: model.parameters.map(({ isTrained }) => isTrained),
   }
 }
 

@@ -3,7 +3,6 @@ import { basename, join } from 'node:path'
 import type { Chain } from '../../chain/Chain.ts'
 import type { Backend } from '../../exact/Backend.ts'
 import { count } from '../../exact/Tensor.ts'
-import * as Safetensors from '../../exact/weights/Safetensors.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
 import type { Clock } from '../../runtime/Clock.ts'
@@ -24,6 +23,7 @@ import { jsonReporter, type Outcome, type Reporter, wordReporter } from './repor
 import * as RoundsFile from './RoundsFile.ts'
 import * as RunFile from './RunFile.ts'
 import { startNode, type TrainingNode } from './startNode.ts'
+import { modelName, writeModel } from './writeModel.ts'
 import { expectNetwork } from './startPay.ts'
 
 /** What `run` and `join` have in common on the command line. */
@@ -87,7 +87,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     }
     file.append(round)
     reporter.round(round)
-    if (rounds > 0 && rounds % plan.checkpointEvery === 0) writeModel(plan, replica)
+    if (rounds > 0 && rounds % plan.checkpointEvery === 0)
+      writeModel(join(plan.folder, modelName), { ...plan, layout }, replica)
   }
 
   /** Removes what was not needed after this round and not after the one before. */
@@ -149,7 +150,10 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   if (outcome === 'stopped') await node.leave()
   const settledMicroUsd = outcome === 'ended' ? await node.pay?.settle() : undefined
   const replica = node.worker.replica()
-  const files = [writeModel(plan, replica), ...(isFirst ? [writeChart(plan, file.rounds)] : [])]
+  const files = [
+    writeModel(join(plan.folder, modelName), { ...plan, layout }, replica),
+    ...(isFirst ? [writeChart(plan, file.rounds)] : []),
+  ]
   const { workers, numbers } = node.log.state()
   const number = numbers.get(identity.address)
   const result: Outcome = {
@@ -212,9 +216,6 @@ export function takeFolder(folder: string): Disposable {
   })
 }
 
-/** The newest model in a folder, for `weft exact generate` and for export. */
-export const modelName = 'model.safetensors'
-
 const lingerMs = 3_000
 /** How long a relay may take to give the first node a place. */
 const reservationMs = 15_000
@@ -252,26 +253,6 @@ async function untilOver(
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
   }
-}
-
-function writeModel({ folder, prepared, file }: Plan, { rounds, parameters }: Replica): string {
-  const { layout, recipe } = prepared
-  const path = join(folder, modelName)
-  const tensors = layout.slots.map(({ name, shape }, index) => ({
-    name,
-    dtype: 'F32' as const,
-    shape,
-    bytes: parameters[index]!,
-  }))
-  const metadata = {
-    format: 'weft training model 1',
-    model: JSON.stringify(recipe.model),
-    start: file.order.message.start,
-    rounds: String(rounds),
-  }
-  const bytes = Safetensors.write({ metadata, tensors })
-  onDisk(folder, 'The model cannot be written', () => writeAtomically(path, bytes))
-  return path
 }
 
 function writeChart({ folder }: Plan, rounds: readonly RoundsFile.Round[]): string {
