@@ -1,3 +1,5 @@
+import { sha256 } from '../exact/commit/sha256.ts'
+import { words } from '../exact/commit/words.ts'
 import { batchOf } from '../exact/data.ts'
 import { byteLength } from '../exact/Tensor.ts'
 import { bytesOf, type Run, type StepReport } from '../exact/train/startRun.ts'
@@ -16,12 +18,10 @@ export async function runSegment(
   { data, seed, worker, steps, onStep, signal, ...start }: runSegment.Options,
 ): Promise<readonly Uint8Array[]> {
   run.restore(segmentStart(run, start))
-  const [rows = 1, length = 1] = run.graph.batch[0]?.shape ?? []
+  const batches = batchesOf(run, { data, seed, worker, round: start.replica.rounds })
   for (let done = 0; done < steps; done++) {
     signal?.throwIfAborted()
-    const step = run.stepsDone()
-    const tokens = batchOf(data, { seed, step, worker, rows, length })
-    const report = run.step([bytesOf(tokens)])
+    const report = run.step([bytesOf(batches(done))])
     await onStep?.(report)
   }
   return run.state()
@@ -43,6 +43,30 @@ export declare namespace runSegment {
     onStep?: ((report: StepReport) => void | Promise<void>) | undefined
     signal?: AbortSignal | undefined
   }
+}
+
+/**
+ * The batches of a segment by their place in it, from 0: a segment is a run of its own, which a claim can be
+ * about, so its data order begins anew, from a seed of the round's.
+ */
+export function batchesOf(
+  { graph }: Pick<Run, 'graph'>,
+  { data, seed, worker, round }: batchesOf.Options,
+): (step: number) => Uint32Array {
+  const [rows = 1, length = 1] = graph.batch[0]?.shape ?? []
+  const draw = { seed: seedOf(seed, round), worker, rows, length }
+  return (step) => batchOf(data, { ...draw, step })
+}
+
+export declare namespace batchesOf {
+  type Options = Pick<runSegment.Options, 'data' | 'seed' | 'worker'> & { round: number }
+}
+
+/** The seed of a round's data order: the first two words of SHA-256 over the order's seed and the round, little-endian. */
+export function seedOf([seed0, seed1]: readonly [number, number], round: number): [number, number] {
+  const hash = sha256(words(seed0, seed1, round))
+  const view = new DataView(hash.buffer, hash.byteOffset)
+  return [view.getUint32(0, true), view.getUint32(4, true)]
 }
 
 /** Whoever computes segments: the exact engine (`runSegment`), or another program, whose segments nobody can repeat to the bit. */
