@@ -1,6 +1,6 @@
-import { annealedKept } from '../../src/training/payload/annealedKept.ts'
-import { decode } from '../../src/training/payload/SparseUpdate.ts'
-import { makePayload } from '../../src/training/node/makePayload.ts'
+import { formIn } from '../../src/training/payload/Rule.ts'
+import { decode } from '../../src/training/payload/Update.ts'
+import { floats, makePayload } from '../../src/training/node/makePayload.ts'
 import { advance, flatten, lengthOf, type Replica, unflatten } from '../../src/training/Replica.ts'
 import { runSegment } from '../../src/training/segment.ts'
 import type { Problem } from './problem.ts'
@@ -82,21 +82,33 @@ export function sparse(
   { layout }: Problem,
   { rounds, steps, ...kept }: { rounds: number; steps: number; first: number; last: number },
 ): OuterRule {
-  const errors: Uint8Array[] = []
+  const errors: Float32Array[] = []
   const length = lengthOf(layout)
+  const terms = {
+    rule: 'sparse',
+    rounds,
+    keptFirst: kept.first,
+    keptLast: kept.last,
+    fragments: 1,
+    aggregation: 'mean',
+    toleratedMicro: 0,
+    outerRateMicro: 1_000_000,
+    outerMomentumMicro: 0,
+    overlap: false,
+  }
   return (replica, trained) => {
-    const parent = flatten(layout, replica.parameters)
-    const form = { length, kept: annealedKept(replica.rounds, { rounds, ...kept }) }
+    const base = flatten(layout, replica.parameters)
+    const round = replica.rounds
     const payloads = trained.map((each, worker) => {
       const before = errors[worker]
-      const made = makePayload({ parent, trained: each, before, kept: form.kept })
-      errors[worker] = made.ifAccepted
+      const made = makePayload({ base, trained: each, before, terms, round })
+      errors[worker] = floats(made.ifAccepted)
       return made.payload
     })
-    const updates = payloads.map((payload) => decode(payload, form))
-    const weights = payloads.map(() => steps)
+    const form = formIn(terms, { length, round })
+    const contributions = payloads.map((each) => ({ update: decode(each, form), weight: steps }))
     return {
-      replica: advance(layout, replica, { updates, weights, rate: 1 }),
+      replica: advance(layout, replica, { contributions, terms }),
       bytes: payloads.reduce((sum, { byteLength }) => sum + byteLength, 0),
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { trainingOrder } from '../../test/trainingOrder.ts'
 import { reference } from '../exact/reference.ts'
 import { decoderOf } from '../exact/models/decoderOf.ts'
 import { build } from '../exact/train/Recipe.ts'
@@ -24,6 +25,7 @@ const { model, graph } = build({
   schedule: { rate: 0.01 },
 })
 const seed = [1, 2] as const
+const terms = trainingOrder({ buyer: `0x${'11'.repeat(20)}` })
 const data = new TextEncoder().encode('the cat sat on the mat. '.repeat(4))
 const layout: Layout = {
   slots: graph.state.slice(0, model.parameters.length),
@@ -50,14 +52,15 @@ describe('a round', () => {
     const updates = worked.map(({ bytes }) =>
       decode(bytes, { length: lengthOf(layout), kept: 256 }),
     )
-    const options = { weights: [2, 2, 2], rate: 0.7 }
-    const one = advance(layout, first, { ...options, updates })
-    const other = advance(layout, first, { ...options, updates: updates.toReversed() })
+    const contributions = updates.map((update) => ({ update, weight: 2 }))
+    const one = advance(layout, first, { contributions, terms })
+    const other = advance(layout, first, { contributions: contributions.toReversed(), terms })
     expect(hashOf(layout, one)).toBe(hashOf(layout, other))
     expect(hashOf(layout, one)).not.toBe(hashOf(layout, { ...first, rounds: 1 }))
-    expect(() =>
-      advance(layout, first, { ...options, updates: [choose(new Float32Array(9), 1)] }),
-    ).toThrow('for another model')
+    const another = [{ update: choose(new Float32Array(9), 1), weight: 2 }]
+    expect(() => advance(layout, first, { contributions: another, terms })).toThrow(
+      'for another model',
+    )
   })
 
   test('follows from public words: a segment run again ends in the same bytes', async () => {

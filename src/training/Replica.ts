@@ -4,15 +4,19 @@ import { words } from '../exact/commit/words.ts'
 import type { NamedValue } from '../exact/Graph.ts'
 import { byteLength } from '../exact/Tensor.ts'
 import * as Hex from '../protocol/Hex.ts'
-import { apply, clipToMedian, mean } from './payload/aggregate.ts'
+import { aggregate } from './payload/aggregate.ts'
+import type { Contribution } from './payload/mean.ts'
+import { outerSlots, takeOuterStep } from './payload/outerStep.ts'
 import { PayloadError } from './payload/PayloadError.ts'
-import type { SparseUpdate } from './payload/SparseUpdate.ts'
+import type { Terms } from './payload/Rule.ts'
 
 /** The model of a run after some rounds, which everybody who takes part has the same to the bit. */
 export type Replica = {
   readonly rounds: number
   /** Bytes of the model's parameters, in the graph's order. */
   readonly parameters: readonly Uint8Array[]
+  /** What the outer step carries from round to round, as vectors one after the other; none is all zeros. */
+  readonly outer?: Float32Array | undefined
 }
 
 /** Which of a graph's state slots are parameters, and which of those training changes. */
@@ -21,9 +25,14 @@ export type Layout = {
   readonly isTrained: readonly boolean[]
 }
 
-/** The hash that workers report: SHA-256 of two words, rounds and state root of the parameters. */
-export function hashOf({ slots }: Layout, { rounds, parameters }: Replica): Hex.Hex {
-  return Hex.from(sha256(words(rounds, StateRoot.from(slots, parameters))))
+/**
+ * The hash that workers report: SHA-256 of two words, rounds and state root of the parameters, and of a
+ * third, the hash of what the outer step carries, where it carries anything.
+ */
+export function hashOf({ slots }: Layout, { rounds, parameters, outer }: Replica): Hex.Hex {
+  const root = StateRoot.from(slots, parameters)
+  const carried = outer && outer.length > 0 ? [sha256(bytesOf(outer))] : []
+  return Hex.from(sha256(words(rounds, root, ...carried)))
 }
 
 /** How many entries the vector of trained parameters has. */
@@ -59,33 +68,37 @@ export function unflatten(
 }
 
 /**
- * The replica after a round: the accepted updates, those too loud for the median brought down, averaged
- * by weight, taken off the parameters at the outer rate. The order of the updates changes no bit; a round
- * without any changes nothing but the count.
+ * The replica after a round: the accepted updates, those too loud for the median brought down, joined by
+ * the order's aggregation and taken off the parameters by its rule. The order of the updates changes no
+ * bit; a round without any counts as one whose updates are zeros.
  *
  * @throws {PayloadError} when an update is of another length than the model.
  */
 export function advance(
   layout: Layout,
   replica: Replica,
-  { updates, weights, rate }: advance.Options,
+  { contributions, terms }: advance.Options,
 ): Replica {
-  if (updates.length === 0) return { ...replica, rounds: replica.rounds + 1 }
-  const vector = flatten(layout, replica.parameters)
-  if (updates.some(({ length }) => length !== vector.length))
+  const theta = flatten(layout, replica.parameters)
+  const { length } = theta
+  if (contributions.some(({ update }) => update.length !== length))
     throw new PayloadError('An update is for another model.')
-  const clipped = clipToMedian(updates)
-  const step = mean(clipped.map((update, at) => ({ update, weight: weights[at]! })))
-  apply(vector, step, rate)
-  const parameters = unflatten(layout, replica.parameters, vector)
-  return { rounds: replica.rounds + 1, parameters }
+  const outer = replica.outer?.slice() ?? new Float32Array(outerSlots(terms) * length)
+  const gradient =
+    contributions.length === 0 ? new Float32Array(length) : aggregate(contributions, terms)
+  takeOuterStep(theta, outer, { gradient, terms, round: replica.rounds })
+  const parameters = unflatten(layout, replica.parameters, theta)
+  return { rounds: replica.rounds + 1, parameters, ...(outer.length > 0 ? { outer } : {}) }
 }
 
 export declare namespace advance {
   type Options = {
-    updates: readonly SparseUpdate[]
-    /** Inner steps of each. */
-    weights: readonly number[]
-    rate: number
+    /** Updates, each with its inner steps. */
+    contributions: readonly Contribution[]
+    terms: Terms
   }
+}
+
+function bytesOf(vector: Float32Array): Uint8Array {
+  return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
 }

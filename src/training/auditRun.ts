@@ -1,7 +1,7 @@
 import type { Run } from '../exact/train/startRun.ts'
 import * as Hex from '../protocol/Hex.ts'
 import type { Commitment } from '../protocol/training/Commitment.ts'
-import { closesOf, keptIn, replicaAfter } from './closedRound.ts'
+import { closesOf, ownPayloadOf, readPayload, replicaAfter } from './closedRound.ts'
 import type { Log } from './log/openLog.ts'
 import { auditSegment, type Difference } from './node/auditSegment.ts'
 import { commitmentsIn } from './node/neededContents.ts'
@@ -107,12 +107,18 @@ export async function* auditRun(
       return yield { ...base, kind: 'difference', reason, known }
     }
     const { seed0, seed1, steps: stepsPerRound } = order
+    const payload = ownPayloadOf(order, log.decisions(), { round, worker })
+    const bytes = payload && (await contents(payload))
+    const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
+    if (payload && !own)
+      return yield { kind: 'missing', round, what: `the payload of worker ${worker}, ${payload}` }
     const found = await auditSegment(ports.run, {
       commitment,
       layout,
       replica,
       before: await errorBefore(commitment, worker),
-      kept: keptIn(order, round),
+      own,
+      terms: order,
       data: options.data,
       seed: [seed0, seed1],
       worker,
@@ -120,6 +126,10 @@ export async function* auditRun(
       signal: options.signal,
       onStep: options.onStep,
     })
+    if (found.outcome === 'unavailable') {
+      const what = `what worker ${worker} had not sent, ${commitment.errorBefore}`
+      return yield { kind: 'missing', round, what }
+    }
     if (found.outcome === 'invalid')
       return yield { ...base, kind: 'difference', reason: words[found.reason], known }
     if (found.made) errors.set(worker, found.made.ifAccepted)

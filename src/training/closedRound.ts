@@ -1,8 +1,9 @@
 import type * as Hex from '../protocol/Hex.ts'
 import type { TrainingOrder } from '../protocol/training/TrainingOrder.ts'
 import type { Decision } from './coordinator/State.ts'
-import { annealedKept } from './payload/annealedKept.ts'
-import { decode, type SparseUpdate } from './payload/SparseUpdate.ts'
+import type { Contribution } from './payload/mean.ts'
+import { formIn } from './payload/Rule.ts'
+import { decode, type Update } from './payload/Update.ts'
 import { advance, type Layout, lengthOf, type Replica } from './Replica.ts'
 
 /** The decision that closes a round, with the contributions that count. */
@@ -13,18 +14,27 @@ export function closesOf(decisions: readonly Decision[]): readonly Close[] {
   return decisions.filter((each) => each.kind === 'round-close')
 }
 
-/** How many entries of a block an order has sent in a round. */
-export function keptIn({ rounds, keptFirst, keptLast }: TrainingOrder, round: number): number {
-  return annealedKept(round, { rounds, first: keptFirst, last: keptLast })
+/**
+ * The payload that a worker's segment of a round builds on: where aggregates are late, what the round
+ * before accepted of it.
+ */
+export function ownPayloadOf(
+  { overlap }: Pick<TrainingOrder, 'overlap'>,
+  decisions: readonly Decision[],
+  { round, worker }: { round: number; worker: number },
+): Hex.Hex | undefined {
+  if (!overlap) return undefined
+  const close = closesOf(decisions).findLast((each) => each.round === round - 1)
+  return close?.accepted.find((each) => each.worker === worker)?.payload
 }
 
 /** The update in a payload of a round; undefined when it is not one of this run. */
 export function readPayload(
   bytes: Uint8Array,
   { layout, order, round }: { layout: Layout; order: TrainingOrder; round: number },
-): SparseUpdate | undefined {
+): Update | undefined {
   try {
-    return decode(bytes, { length: lengthOf(layout), kept: keptIn(order, round) })
+    return decode(bytes, formIn(order, { length: lengthOf(layout), round }))
   } catch {
     return undefined
   }
@@ -42,18 +52,14 @@ export async function replicaAfter(
   { round, accepted }: Close,
   { layout, order, payloadOf }: replicaAfter.Options,
 ): Promise<replicaAfter.Result> {
-  const counted: { update: SparseUpdate; weight: number }[] = []
+  const contributions: Contribution[] = []
   for (const { payload, weight, worker } of accepted) {
     const bytes = await payloadOf(payload, worker)
     if (!bytes) return { type: 'missing', payload, worker }
     const update = readPayload(bytes, { layout, order, round })
-    if (update) counted.push({ update, weight })
+    if (update) contributions.push({ update, weight })
   }
-  const next = advance(layout, replica, {
-    updates: counted.map(({ update }) => update),
-    weights: counted.map(({ weight }) => weight),
-    rate: order.outerRateMicro / 1e6,
-  })
+  const next = advance(layout, replica, { contributions, terms: order })
   return { type: 'replica', replica: next }
 }
 

@@ -5,7 +5,8 @@
  */
 export { accumulate, decay, subtractSent } from './payload/errorFeedback.ts'
 export { annealedKept } from './payload/annealedKept.ts'
-export { apply, clipToMedian, type Contribution, mean } from './payload/aggregate.ts'
+export { aggregate, clipToMedian } from './payload/aggregate.ts'
+export { type Contribution, mean } from './payload/mean.ts'
 export * as SparseUpdate from './payload/SparseUpdate.ts'
 export { bitmapOf, holds } from './coordinator/bitmap.ts'
 export { tick, type Input } from './coordinator/tick.ts'

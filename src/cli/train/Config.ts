@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { aggregations, rules } from '../../protocol/training/TrainingOrder.ts'
 import * as Exact from '../exact/Config.ts'
 import { defaultConfig } from './defaultConfig.ts'
 
@@ -11,9 +12,15 @@ export type Settings = Pick<Exact.Settings, 'recipe' | 'seed' | 'threads'> & {
 export type Terms = {
   readonly rounds: number
   readonly steps: number
+  readonly rule: (typeof rules)[number]
   readonly keptFirst: number
   readonly keptLast: number
+  readonly fragments: number
+  readonly aggregation: (typeof aggregations)[number]
+  readonly toleratedShare: number
   readonly outerRate: number
+  readonly outerMomentum: number
+  readonly overlap: boolean
   readonly minWorkers: number
   readonly maxWorkers: number
   readonly roundSeconds: number
@@ -29,9 +36,15 @@ const { whole, number, fields } = Exact
 const defaults: Terms = {
   rounds: 60,
   steps: 10,
+  rule: 'sparse',
   keptFirst: 1024,
   keptLast: 64,
+  fragments: 4,
+  aggregation: 'mean',
+  toleratedShare: 0.25,
   outerRate: 0.7,
+  outerMomentum: 0,
+  overlap: false,
   minWorkers: 1,
   maxWorkers: 100,
   roundSeconds: 120,
@@ -46,9 +59,15 @@ const terms = z.partial(
   fields({
     rounds: whole(1, 1_000_000),
     steps: whole(1, 1000),
+    rule: z.enum(rules),
     keptFirst: whole(1, 4096),
     keptLast: whole(1, 4096),
+    fragments: whole(1, 1024),
+    aggregation: z.enum(aggregations),
+    toleratedShare: number(0, 0.5),
     outerRate: number(0.000_001, 100),
+    outerMomentum: number(0, 0.999),
+    overlap: z.boolean(),
     minWorkers: whole(1, 1000),
     maxWorkers: whole(1, 1000),
     roundSeconds: whole(1, 86_400),
@@ -86,7 +105,14 @@ export function parse(text: string, overrides: Overrides = {}): Settings {
     throw new Exact.ConfigError(['run.keptLast: it is at most run.keptFirst'])
   if (agreed.minWorkers > agreed.maxWorkers)
     throw new Exact.ConfigError(['run.minWorkers: it is at most run.maxWorkers'])
+  if (agreed.rule === 'data-parallel' && (agreed.steps !== 1 || agreed.overlap))
+    throw new Exact.ConfigError(['run.rule: data-parallel takes run.steps 1 and no run.overlap'])
   const steps = agreed.rounds * agreed.steps
   const { recipe, seed, threads } = Exact.from(rest, { ...others, steps })
+  const { optimiser } = recipe
+  if (agreed.rule === 'data-parallel' && (optimiser.kind !== 'sgd' || optimiser.momentum !== 0))
+    throw new Exact.ConfigError([
+      'optimiser: workers of data-parallel send gradients, so it is { kind: sgd, momentum: 0 }',
+    ])
   return { recipe, seed, threads, terms: agreed }
 }

@@ -7,9 +7,15 @@ export const defaultConfig = `# Settings of a run of \`weft train\`. Every field
 run:
   rounds: 60          # after each, the workers' updates are averaged and everybody has the same model
   steps: 10           # of a round, for a worker of ordinary speed
+  rule: sparse        # or diloco, streaming, data-parallel: what workers send (docs/training-rules.md)
   keptFirst: 1024     # of 4,096 numbers of an update, how many are sent in the first rounds
   keptLast: 64        # and in the last half
+  fragments: 4        # of streaming, which sends one of them each round
+  aggregation: mean   # or trimmed-mean, centred-clipping, krum: how updates are joined
+  toleratedShare: 0.25 # of liars, that trimmed-mean and krum are to bear
   outerRate: 0.7      # how far the model goes along the workers' mean
+  outerMomentum: 0    # and how much of that it goes on by in the next rounds
+  overlap: false      # whether a round's updates are applied one round late, so that nobody waits for them
   minWorkers: 1       # the run begins when so many have joined
   maxWorkers: 100
   roundSeconds: 120   # the longest a round may take

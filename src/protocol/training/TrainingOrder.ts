@@ -4,7 +4,10 @@ import { define, type MessageOf } from '../SignedMessage.ts'
 export type TrainingOrder = MessageOf<typeof types, 'TrainingOrder'>
 
 /** How a round's updates are made and applied; a node refuses an order by any other rule. */
-export const rules = ['sparse'] as const
+export const rules = ['sparse', 'diloco', 'streaming', 'data-parallel'] as const
+
+/** How they are joined; a node refuses an order that says otherwise. */
+export const aggregations = ['mean', 'trimmed-mean', 'centred-clipping', 'krum'] as const
 
 /** EIP-712 types. */
 export const types = {
@@ -26,8 +29,16 @@ export const types = {
     /** Entries of a block of 4,096 that are sent at first and at last. */
     { name: 'keptFirst', type: 'uint32' },
     { name: 'keptLast', type: 'uint32' },
-    /** The outer learning rate, millionths. */
+    /** Into how many parts the rule `streaming` cuts the parameters, one of them sent each round. */
+    { name: 'fragments', type: 'uint32' },
+    /** One of `aggregations`, and the share of liars that it is to bear, millionths. */
+    { name: 'aggregation', type: 'string' },
+    { name: 'toleratedMicro', type: 'uint32' },
+    /** The outer learning rate and momentum, millionths. */
     { name: 'outerRateMicro', type: 'uint32' },
+    { name: 'outerMomentumMicro', type: 'uint32' },
+    /** Whether aggregates are applied one round late, and a worker's own update at once. */
+    { name: 'overlap', type: 'bool' },
     { name: 'minWorkers', type: 'uint32' },
     { name: 'maxWorkers', type: 'uint32' },
     /** The longest a round may take. */
@@ -48,3 +59,20 @@ export const { schema, hash, sign, serialize, deserialize, verify } = define({
   name: 'TrainingOrder',
   signer: 'buyer',
 })
+
+/** Why no node can work by an order's rules; undefined when it can. */
+export function problemOf(order: TrainingOrder): string | undefined {
+  const { rule, aggregation, fragments, keptFirst, keptLast, steps, overlap } = order
+  if (!rules.some((each) => each === rule)) return `the rule ${rule} is not known`
+  if (!aggregations.some((each) => each === aggregation))
+    return `the aggregation ${aggregation} is not known`
+  if (rule === 'streaming' && (fragments < 1 || fragments > greatestFragments))
+    return `there are 1 to ${greatestFragments} fragments, not ${fragments}`
+  if (rule === 'sparse' && (keptLast < 1 || keptLast > keptFirst || keptFirst > 4096))
+    return `of 4,096 entries ${keptFirst} and then ${keptLast} are to be sent`
+  if (rule === 'data-parallel' && steps !== 1) return 'rounds of data-parallel have one step'
+  if (rule === 'data-parallel' && overlap) return 'data-parallel cannot overlap'
+  return undefined
+}
+
+const greatestFragments = 1024

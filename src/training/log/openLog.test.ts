@@ -84,9 +84,9 @@ describe('openLog', () => {
   })
 
   test('refuses an order by a rule that it does not know', async () => {
-    const other = TrainingOrder.sign(domain, { ...order.message, rule: 'diloco' }, buyer)
+    const other = TrainingOrder.sign(domain, { ...order.message, rule: 'gossip' }, buyer)
     const opened = openLog({ domain, store: memoryStore() }, { order: other })
-    await expect(opened).rejects.toThrow('by the rule diloco')
+    await expect(opened).rejects.toThrow('the rule gossip is not known')
   })
 
   test('leaves entries without effect that their author did not sign', async () => {

@@ -57,17 +57,15 @@ export const clockSkewMs = 30_000
  * Opens the log of an order, from the store if it has one.
  *
  * @throws {SignatureError} when the buyer did not sign the order.
- * @throws {LogError} when the order is by a rule that this program does not know.
+ * @throws {LogError} when the order has rules that this program does not know.
  */
 export async function openLog(
   { domain, store }: openLog.Ports,
   { order, policy }: openLog.Options,
 ): Promise<Log> {
   const message = TrainingOrder.verify(domain, order)
-  if (!TrainingOrder.rules.some((rule) => rule === message.rule))
-    throw new LogError(
-      `The order is by the rule ${message.rule}, which this program does not know.`,
-    )
+  const problem = TrainingOrder.problemOf(message)
+  if (problem) throw new LogError(`The order cannot be worked on: ${problem}. Fix: update weft.`)
   const run = TrainingOrder.hash(domain, message)
   const table = `training/${run}`
   const links: Link[] = []

@@ -3,9 +3,9 @@ import type { Run } from '../../exact/train/startRun.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Outcome } from '../../protocol/training/Audit.ts'
 import type { Commitment } from '../../protocol/training/Commitment.ts'
-import { flatten, type Layout, type Replica } from '../Replica.ts'
-import { runSegment } from '../segment.ts'
-import { hashesOf, type Made, makePayload } from './makePayload.ts'
+import { makeContribution } from './makeContribution.ts'
+import { isDrift } from '../payload/Rule.ts'
+import { floats, hashesOf, type Made } from './makePayload.ts'
 
 /** What an audit found, with a stable reason. */
 export type Finding =
@@ -16,6 +16,10 @@ export type Finding =
       readonly made?: Made
     }
   | { readonly outcome: Extract<Outcome, 'invalid'>; readonly reason: Difference }
+  | {
+      readonly outcome: Extract<Outcome, 'unavailable'>
+      readonly reason: 'Segment.ErrorVectorGone' | 'Segment.OwnUpdateGone'
+    }
 
 export type Difference =
   | 'Segment.EndDiffers'
@@ -27,23 +31,20 @@ export type Difference =
  * commitment names must come out.
  *
  * @param options.before the error vector that went in, `none` if the worker named none, `unknown` if it
- * cannot be had.
+ * cannot be had: of a segment that began with it nothing can be said then.
  */
 export async function auditSegment(
   run: Run,
-  { commitment, replica, layout, before, kept, ...rest }: auditSegment.Options,
+  { commitment, before, ...rest }: auditSegment.Options,
 ): Promise<Finding> {
   const { steps } = commitment
-  const end = await runSegment(run, { layout, replica, steps, ...rest })
+  const carried = typeof before === 'string' ? undefined : floats(before)
+  if (before === 'unknown' && isDrift(rest.terms))
+    return { outcome: 'unavailable', reason: 'Segment.ErrorVectorGone' }
+  const { end, made } = await makeContribution(run, { ...rest, steps, before: carried })
   if (Hex.from(StateRoot.from(run.graph.state, end)) !== commitment.end)
     return { outcome: 'invalid', reason: 'Segment.EndDiffers' }
   if (before === 'unknown') return { outcome: 'valid', reason: 'Segment.EndEqual' }
-  const made = makePayload({
-    parent: flatten(layout, replica.parameters),
-    trained: flatten(layout, end.slice(0, layout.slots.length)),
-    before: before === 'none' ? undefined : before,
-    kept,
-  })
   const { payload, payloadBytes, errorIfAccepted, errorIfLate } = hashesOf(made)
   const invalid = (reason: Difference) => ({ outcome: 'invalid', reason }) as const
   if (payload !== commitment.payload || payloadBytes !== commitment.payloadBytes)
@@ -54,12 +55,8 @@ export async function auditSegment(
 }
 
 export declare namespace auditSegment {
-  type Options = Omit<runSegment.Options, 'steps'> & {
+  type Options = Omit<makeContribution.Options, 'steps' | 'before'> & {
     commitment: Commitment
-    /** The state that the round began from. */
-    replica: Replica
-    layout: Layout
     before: Uint8Array | 'none' | 'unknown'
-    kept: number
   }
 }

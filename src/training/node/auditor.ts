@@ -4,9 +4,10 @@ import * as Hex from '../../protocol/Hex.ts'
 import type * as Audit from '../../protocol/training/Audit.ts'
 import type { Commitment } from '../../protocol/training/Commitment.ts'
 import type { Logger } from '../../runtime/Logger.ts'
-import { keptIn } from '../closedRound.ts'
+import { ownPayloadOf, readPayload } from '../closedRound.ts'
 import type { State, Worker as Member } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
+import { greatestBytes } from '../payload/Rule.ts'
 import { hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
 import { auditSegment } from './auditSegment.ts'
 import type { Contents } from './Contents.ts'
@@ -62,18 +63,28 @@ export function auditorOf(ports: auditorOf.Ports, { own, signal }: auditorOf.Opt
         ? 'none'
         : await contents.get(errorBefore, [source], options).catch(() => undefined)
     if (!before) return { outcome: 'unavailable', reason: 'Segment.ErrorVectorGone' } as const
+    const payload = ownPayloadOf(order, log.decisions(), { round, worker: number })
+    const bytes = payload && (await payloadOf(payload, source))
+    const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
+    if (payload && !own) return { outcome: 'unavailable', reason: 'Segment.OwnUpdateGone' } as const
     return auditSegment(run, {
       commitment,
       replica: from,
       layout,
       before,
-      kept: keptIn(order, round),
+      own,
+      terms: order,
       data,
       seed: [order.seed0, order.seed1],
       worker: number,
       stepsPerRound: order.steps,
       signal,
     })
+  }
+
+  function payloadOf(payload: Hex.Hex, source: Source): Promise<Uint8Array | undefined> {
+    const maxBytes = greatestBytes(order, lengthOf(layout))
+    return contents.get(payload, [source], { maxBytes, signal }).catch(() => undefined)
   }
 
   return {

@@ -1,6 +1,7 @@
 import * as Hex from '../../protocol/Hex.ts'
 import { accumulate, subtractSent } from '../payload/errorFeedback.ts'
-import { choose, encode } from '../payload/SparseUpdate.ts'
+import { formIn, isDrift, type Terms } from '../payload/Rule.ts'
+import { encode, from } from '../payload/Update.ts'
 
 /** What a worker sends for a round, and the two error vectors that may stay. All vectors are bytes, little-endian. */
 export type Made = {
@@ -13,24 +14,27 @@ export type Made = {
  * Makes a payload from where a segment began and ended and from what earlier rounds left unsent. Workers
  * and their auditors call it with the same words and get the same bytes.
  *
- * @param options.before bytes of the error vector that goes in; nothing for zeros.
+ * @param options.base the state of the round, moved by the worker's own update where that is applied at once.
+ * @param options.before what earlier rounds left unsent; nothing for zeros.
  */
-export function makePayload({ parent, trained, before, kept }: makePayload.Options): Made {
-  const error = before ? floats(before) : new Float32Array(parent.length)
-  accumulate(error, { parent, trained })
+export function makePayload({ base, trained, before, terms, round }: makePayload.Options): Made {
+  // A drift is in `trained` already, because the segment began with it.
+  const carried = isDrift(terms) ? undefined : before
+  const error = carried?.slice() ?? new Float32Array(base.length)
+  accumulate(error, { parent: base, trained })
   const ifLate = bytesOf(error)
-  const update = choose(error, kept)
+  const update = from(error, formIn(terms, { length: error.length, round }))
   subtractSent(error, update)
   return { payload: encode(update), ifAccepted: bytesOf(error), ifLate }
 }
 
 export declare namespace makePayload {
   type Options = {
-    parent: Float32Array
+    base: Float32Array
     trained: Float32Array
-    before?: Uint8Array | undefined
-    /** Entries of a block of 4,096 that are sent. */
-    kept: number
+    before?: Float32Array | undefined
+    terms: Terms
+    round: number
   }
 }
 
@@ -44,7 +48,8 @@ export function hashesOf({ payload, ifAccepted, ifLate }: Made) {
   }
 }
 
-function floats(bytes: Uint8Array): Float32Array {
+/** A vector from its bytes. */
+export function floats(bytes: Uint8Array): Float32Array {
   return new Float32Array(bytes.slice().buffer)
 }
 

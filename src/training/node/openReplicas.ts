@@ -40,14 +40,14 @@ export async function openReplicas(
     })
     const bytes = await contents.get(content, [], { maxBytes: Infinity }).catch(() => undefined)
     if (!bytes) continue
-    kept.set(rounds, { content, basis, replica: { rounds, parameters: fromBytes(layout, bytes) } })
+    kept.set(rounds, { content, basis, replica: { rounds, ...fromBytes(layout, bytes) } })
   }
   if (kept.size === 0) await save({ rounds: 0, parameters: start }, '')
   const newest = () => kept.get(Math.max(...kept.keys()))!
 
   async function save(replica: Replica, basis: string): Promise<void> {
-    const { rounds, parameters } = replica
-    const content = await contents.put(toBytes(parameters))
+    const { rounds } = replica
+    const content = await contents.put(toBytes(replica))
     const value = Json.stringify({ rounds, content, basis })
     const old = [...kept.keys()].filter((each) => each < rounds - keptRounds || each > rounds)
     await store.write([

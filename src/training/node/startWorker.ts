@@ -15,17 +15,19 @@ import { type Clock, every } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import type { Store } from '../../runtime/Store.ts'
-import { keptIn, readPayload } from '../closedRound.ts'
+import { ownPayloadOf, readPayload } from '../closedRound.ts'
 import { bitmapOf } from '../coordinator/bitmap.ts'
 import type { State, Worker as Member } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
-import type { SparseUpdate } from '../payload/SparseUpdate.ts'
-import { flatten, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
-import { runSegment } from '../segment.ts'
+import { greatestBytes } from '../payload/Rule.ts'
+import type { Update } from '../payload/Update.ts'
+import { advance, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
+import type { runSegment } from '../segment.ts'
 import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
-import { hashesOf, makePayload } from './makePayload.ts'
+import { makeContribution } from './makeContribution.ts'
+import { floats, hashesOf } from './makePayload.ts'
 import { checkpointProtocol, upkeepOf } from './upkeep.ts'
 import { openReplicas } from './openReplicas.ts'
 
@@ -53,14 +55,17 @@ export async function startWorker(
   const seed = [order.seed0, order.seed1] as const
   const table = `trainingWorker/${log.run}`
   const length = lengthOf(layout)
+  const payloadBytes = greatestBytes(order, length)
   const controller = new AbortController()
   const { signal } = controller
   const replicas = await openReplicas(ports, { layout, start: ports.start, table })
   const parts = { ...ports, replicas }
   const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
   const auditor = auditorOf(parts, { own: identity.address, signal })
-  const held = new Map<Hex.Hex, SparseUpdate>()
+  const held = new Map<Hex.Hex, Update>()
   let made: Made | undefined
+  /** What was made for the round after that, where aggregates are late. */
+  let ahead: Made | undefined
   let loss: { readonly round: number; readonly mean: number } | undefined
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
@@ -96,6 +101,7 @@ export async function startWorker(
     if (duty) work = occupied(() => auditor.audit(state, duty))
     else if (phase === 'round' && own.firstRound <= round.number && isWilling)
       await contribute(state, own)
+    if (!work && own.firstRound <= round.number) goAhead(state, own)
   }
 
   /** Whether the log says where our contents are now; another address or port is told by joining again. */
@@ -157,11 +163,18 @@ export async function startWorker(
       .filter(([, { commitment }]) => !held.has(commitment.payload))
       .slice(0, fetchedAtOnce)
     await Promise.all(
-      missing.map(async ([worker, { commitment: { payload } }]) => {
-        const bytes = await upkeep.payloadOf(state, payload, worker)
-        const update = bytes && readPayload(bytes, { layout, order, round: state.round.number })
-        if (update) held.set(payload, update)
-      }),
+      missing.map(
+        async ([
+          worker,
+          {
+            commitment: { payload },
+          },
+        ]) => {
+          const bytes = await upkeep.payloadOf(state, payload, worker)
+          const update = bytes && readPayload(bytes, { layout, order, round: state.round.number })
+          if (update) held.set(payload, update)
+        },
+      ),
     )
     for (const payload of held.keys()) if (held.size > heldLimit) held.delete(payload)
   }
@@ -186,55 +199,69 @@ export async function startWorker(
   /** Runs the segment of the round, or says again what came of it. */
   async function contribute(state: State, own: Member): Promise<void> {
     const { round, began: batch } = state
-    if (!round.parent || round.commitments.has(own.number)) return
-    const parent = round.parent
-    if (!made || !isFor(made, state, own)) work = occupied(() => produce(round.number, parent, own))
-    else
-      await say(`commitment ${batch}`, () => ({
-        kind: 'commitment',
-        signed: Commitment.sign(domain, { ...made!.message, batch }, identity),
-      }))
-  }
-
-  async function produce(round: number, parent: Hex.Hex, own: Member): Promise<void> {
-    const from = replicas.newest()
-    const end = await segment(from, own.number)
-    const before = own.error === Hex.zero ? undefined : await ownError(own.error)
-    const built = makePayload({
-      parent: flatten(layout, from.parameters),
-      trained: flatten(layout, end.slice(0, layout.slots.length)),
-      before,
-      kept: keptIn(order, round),
-    })
-    // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
-    for (const bytes of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(bytes)
-    const message = {
-      run: log.run,
-      worker: identity.address,
-      round,
-      parent,
-      steps: steps ?? order.steps,
-      ...hashesOf(built),
-      end: Hex.from(StateRoot.from(run.graph.state, end)),
-      errorBefore: before ? own.error : Hex.zero,
-      claim: Hex.zero,
+    const { parent } = round
+    if (!parent || round.commitments.has(own.number)) return
+    if (ahead?.message.round === round.number) {
+      made = isAsForeseen(ahead) ? ahead : undefined
+      ahead = undefined
     }
-    made = { message, number: own.number }
+    if (made && isFor(made, state, own))
+      return say(`commitment ${batch}`, () => ({
+        kind: 'commitment',
+        signed: Commitment.sign(domain, { ...made!.message, parent, batch }, identity),
+      }))
+    const payload = ownPayloadOf(order, log.decisions(), {
+      round: round.number,
+      worker: own.number,
+    })
+    const { number, error } = own
+    const from = { parent, replica: replicas.newest(), payload }
+    work = occupied(async () => {
+      made = await produce(from, { number, error })
+    })
   }
 
-  /** What an earlier round left unsent; forgotten if the disk lost it. */
-  function ownError(error: Hex.Hex): Promise<Uint8Array | undefined> {
-    return contents.get(error, [], { maxBytes: length * 4 }).catch(() => undefined)
+  /** Runs the segment of the next round, which waits for nobody's update but our own. */
+  function goAhead({ round }: State, { number }: Member): void {
+    const replica = replicas.newest()
+    const isNext = made?.message.round === round.number && made.number === number
+    const isDone = ahead && ahead.message.round > round.number
+    if (!order.overlap || !made || !isNext || isDone) return
+    if (replica.rounds !== round.number || round.number + 1 >= order.rounds) return
+    const { payload, errorIfAccepted: error } = made.message
+    const next = advance(layout, replica, { contributions: [], terms: order })
+    work = occupied(async () => {
+      ahead = await produce({ parent: undefined, replica: next, payload }, { number, error })
+    })
   }
 
-  async function segment(from: Replica, worker: number): Promise<readonly Uint8Array[]> {
+  /** Whether the log went on as it was thought when something was made ahead of it. */
+  function isAsForeseen({ from, number, message: { round } }: Made): boolean {
+    const { parameters } = replicas.newest()
+    const payload = ownPayloadOf(order, log.decisions(), { round, worker: number })
+    const isSame = from.replica.parameters.every((each, at) => areEqual(each, parameters[at]!))
+    return isSame && payload === from.payload
+  }
+
+  async function produce(
+    from: Made['from'],
+    { number, error }: Pick<Member, 'number' | 'error'>,
+  ): Promise<Made> {
+    const { replica, payload } = from
+    const before = error === Hex.zero ? undefined : await ownError(error)
+    const bytes = payload && (await contents.get(payload, [], { maxBytes: payloadBytes, signal }))
+    const round = replica.rounds
+    const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
     const losses: number[] = []
-    const end = await runSegment(run, {
+    const { end, made: built } = await makeContribution(run, {
+      terms: order,
       layout,
-      replica: from,
+      replica,
+      before: before && floats(before),
+      own,
       data: ports.data,
       seed,
-      worker,
+      worker: number,
       steps: steps ?? order.steps,
       stepsPerRound: order.steps,
       signal,
@@ -245,9 +272,25 @@ export async function startWorker(
         await clock.sleep(0, { signal })
       },
     })
-    const mean = losses.reduce((sum, each) => sum + each, 0) / losses.length
-    loss = { round: from.rounds, mean }
-    return end
+    loss = { round, mean: losses.reduce((sum, each) => sum + each, 0) / losses.length }
+    // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
+    for (const each of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(each)
+    const message = {
+      run: log.run,
+      worker: identity.address,
+      round,
+      steps: steps ?? order.steps,
+      ...hashesOf(built),
+      end: Hex.from(StateRoot.from(run.graph.state, end)),
+      errorBefore: before ? error : Hex.zero,
+      claim: Hex.zero,
+    }
+    return { message, number, from }
+  }
+
+  /** What an earlier round left unsent; forgotten if the disk lost it. */
+  function ownError(error: Hex.Hex): Promise<Uint8Array | undefined> {
+    return contents.get(error, [], { maxBytes: length * 4 }).catch(() => undefined)
   }
 
   function tellAudit(key: string, found: Audit.Audit): Promise<void> {
@@ -315,20 +358,30 @@ export declare namespace startWorker {
 
 /** What came of a segment, to be bound to the branch of the log where it is said. */
 type Made = {
-  readonly message: Omit<Commitment.Commitment, 'batch'>
+  readonly message: Omit<Commitment.Commitment, 'batch' | 'parent'>
   /** The number that we had, which names the data. */
   readonly number: number
+  /** What the segment began from; the parent is not known of what was made ahead of the log. */
+  readonly from: {
+    readonly parent: Hex.Hex | undefined
+    readonly replica: Replica
+    readonly payload: Hex.Hex | undefined
+  }
 }
 
 /** Whether what was made is what the log asks for; on another branch of it we may be another number. */
-function isFor({ message, number }: Made, { round }: State, own: Member): boolean {
+function isFor({ message, number, from }: Made, { round }: State, own: Member): boolean {
   const { errorBefore } = message
   return (
     message.round === round.number &&
-    message.parent === round.parent &&
+    (from.parent === undefined || from.parent === round.parent) &&
     number === own.number &&
     (errorBefore === Hex.zero || errorBefore === own.error)
   )
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((each, at) => each === b[at])
 }
 
 type Measured = {

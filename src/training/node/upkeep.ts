@@ -7,11 +7,11 @@ import type { Logger } from '../../runtime/Logger.ts'
 import { closesOf, replicaAfter } from '../closedRound.ts'
 import type { State, Worker as Member } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
-import { greatestBytes } from '../payload/SparseUpdate.ts'
+import * as Rule from '../payload/Rule.ts'
 import { hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
 import type { Contents } from './Contents.ts'
 import { basisOf, type Replicas } from './openReplicas.ts'
-import { fromBytes } from './replicaBytes.ts'
+import { fromBytes, greatestBytes } from './replicaBytes.ts'
 
 /** The protocol by which a node that joins late asks for the newest state. */
 export const checkpointProtocol = '/weft/training-checkpoint/1'
@@ -31,7 +31,7 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
   const { log, network, contents, replicas, logger, layout } = ports
   const { own, signal, onReplica } = options
   const { order } = log
-  const payloadBytes = greatestBytes(lengthOf(layout), Math.max(order.keptFirst, order.keptLast))
+  const payloadBytes = Rule.greatestBytes(order, lengthOf(layout))
 
   async function save(next: Replica): Promise<void> {
     await replicas.save(next, basisAt(next.rounds) ?? '')
@@ -93,11 +93,11 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
     })
     const { rounds, content } = Json.decode(checkpoint, reply, { what: 'checkpoint' })
     if (rounds !== round.number) return undefined
-    const maxBytes = ports.start.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const maxBytes = greatestBytes(layout)
     // All who came as far have the same bytes: each sends a part of them.
     const sources = [source, ...others.filter((each) => each !== source)]
     const bytes = await contents.get(content, sources, { maxBytes, signal })
-    const next = { rounds, parameters: fromBytes(layout, bytes) }
+    const next = { rounds, ...fromBytes(layout, bytes) }
     return hashOf(layout, next) === round.parent ? next : undefined
   }
 

@@ -1,4 +1,4 @@
-import { forEach, type SparseUpdate } from './SparseUpdate.ts'
+import { forEach, type Update } from './Update.ts'
 
 /** How much of what was not sent is carried into the next round. */
 export const decay = 0.95
@@ -20,7 +20,7 @@ export function accumulate(
 }
 
 /** Takes what was sent off what was meant; the rest waits for the next round. */
-export function subtractSent(error: Float32Array, sent: SparseUpdate): void {
+export function subtractSent(error: Float32Array, sent: Update): void {
   forEach(sent, (index, value) => {
     error[index] = Math.fround(error[index]! - value)
   })

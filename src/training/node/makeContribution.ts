@@ -1,0 +1,50 @@
+import type { Run } from '../../exact/train/startRun.ts'
+import { isDrift, type Terms } from '../payload/Rule.ts'
+import { forEach, type Update } from '../payload/Update.ts'
+import { flatten, type Layout, type Replica, unflatten } from '../Replica.ts'
+import { runSegment } from '../segment.ts'
+import { type Made, makePayload } from './makePayload.ts'
+
+/**
+ * Runs the segment of a worker in a round and makes its payload. Workers and their auditors call it with
+ * the same words and get the same bytes.
+ *
+ * @param run of the order's training graph; its state is overwritten.
+ * @returns the whole state at the end of the segment, slot by slot, and what was made of it.
+ */
+export async function makeContribution(
+  run: Run,
+  { terms, replica, before, own, ...rest }: makeContribution.Options,
+): Promise<{ readonly end: readonly Uint8Array[]; readonly made: Made }> {
+  const { layout } = rest
+  const base = flatten(layout, replica.parameters)
+  if (own) moveBy(base, own, terms)
+  const begin = base.slice()
+  if (before && isDrift(terms))
+    begin.forEach((each, at) => (begin[at] = Math.fround(each - before[at]!)))
+  const parameters = unflatten(layout, replica.parameters, begin)
+  const end = await runSegment(run, { ...rest, replica: { ...replica, parameters } })
+  const trained = flatten(layout, end.slice(0, layout.slots.length))
+  return { end, made: makePayload({ base, trained, before, terms, round: replica.rounds }) }
+}
+
+export declare namespace makeContribution {
+  type Options = runSegment.Options & {
+    terms: Terms
+    layout: Layout
+    /** The state that the round begins from. */
+    replica: Replica
+    /** What the worker has not sent of earlier rounds; nothing for zeros. */
+    before?: Float32Array | undefined
+    /** The update that the last round accepted of it, where aggregates are late. */
+    own?: Update | undefined
+  }
+}
+
+/** Moves a state by a worker's own update, as if all had sent the same. */
+function moveBy(theta: Float32Array, own: Update, { outerRateMicro }: Terms): void {
+  const rate = Math.fround(outerRateMicro / 1e6)
+  forEach(own, (at, value) => {
+    theta[at] = Math.fround(theta[at]! - Math.fround(rate * value))
+  })
+}
