@@ -3,16 +3,14 @@
  *
  *     provider 10.77.1.2 ---- 10.77.1.1 relay 10.77.2.1 ---- 10.77.2.2 buyer
  */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
 import * as Identity from '../src/protocol/Identity.ts'
+import { createNamespaces, inside, type Spaces, whyNoNamespaces } from './namespaces.ts'
 import type { Settings } from './networkPeer.ts'
 
-const iproute = 'ip'
-const id = `wn${process.pid % 100_000}`
-const spaces = { provider: `${id}p`, relay: `${id}r`, buyer: `${id}b` }
 const relayId = Identity.from(new Uint8Array(32).fill(1)).peerId
 
 const obstacle = whyNoNamespaces()
@@ -21,10 +19,10 @@ if (obstacle) console.warn(`SKIPPED: the NAT test needs root and iproute2. ${obs
 describe.skipIf(obstacle)('a provider behind NAT', () => {
   test('is served through the relay, and again after kill -9 of the relay', async () => {
     await using stack = new AsyncDisposableStack()
-    createNamespaces(stack)
-    let relay = await startPeer(stack, relaySettings)
-    const provider = await startPeer(stack, behind('provider', 2, 1))
-    const buyer = await startPeer(stack, behind('buyer', 3, 2))
+    const spaces = createNamespaces(stack, { net: '10.77' })
+    let relay = await startPeer(stack, spaces, relaySettings)
+    const provider = await startPeer(stack, spaces, behind('provider', 2, 1))
+    const buyer = await startPeer(stack, spaces, behind('buyer', 3, 2))
 
     await provider.until(({ addresses }) => isRelayed(addresses))
     await buyer.until(({ heard }) => heard === provider.self)
@@ -34,7 +32,7 @@ describe.skipIf(obstacle)('a provider behind NAT', () => {
 
     relay.kill()
     expect(await buyer.ask('ask 160')).toMatchObject({ error: 'Network.UnreachableError' })
-    relay = await startPeer(stack, relaySettings)
+    relay = await startPeer(stack, spaces, relaySettings)
     const answer = await askUntilServed(buyer)
 
     expect(answer).toMatchObject({ bytes: 32 * 65_536, sum: sumOf(32) })
@@ -66,14 +64,11 @@ async function askUntilServed(buyer: Peer): Promise<Line> {
 
 type Peer = Awaited<ReturnType<typeof startPeer>>
 
-async function startPeer(stack: AsyncDisposableStack, settings: Settings) {
-  const child = spawn(
-    iproute,
-    ['netns', 'exec', spaces[settings.role], process.execPath, 'test/networkPeer.ts'].concat(
-      JSON.stringify(settings),
-    ),
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  )
+async function startPeer(stack: AsyncDisposableStack, spaces: Spaces, settings: Settings) {
+  const space = { provider: spaces.one, relay: spaces.middle, buyer: spaces.two }[settings.role]
+  const program = [process.execPath, 'test/networkPeer.ts', JSON.stringify(settings)]
+  const [command, ...words] = [...inside(space), ...program]
+  const child = spawn(command!, words, { stdio: ['pipe', 'pipe', 'inherit'] })
   stack.defer(() => void child.kill('SIGKILL'))
   const next = lines(child)
   const { started, addresses } = await next(({ started }) => started !== undefined)
@@ -100,53 +95,6 @@ function lines(child: ChildProcess): (fits: (line: Line) => boolean) => Promise<
       if (fits(line)) return line
     }
   }
-}
-
-function createNamespaces(stack: AsyncDisposableStack): void {
-  for (const space of Object.values(spaces)) {
-    ip('netns', 'add', space)
-    stack.defer(() => void ip('netns', 'del', space))
-    ip('-n', space, 'link', 'set', 'lo', 'up')
-  }
-  for (const [role, net] of [
-    ['provider', 1],
-    ['buyer', 2],
-  ] as const) {
-    const ends = [`${id}${net}a`, `${id}${net}b`] as const
-    ip(
-      'link',
-      'add',
-      ends[0],
-      'netns',
-      spaces.relay,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      ends[1],
-      'netns',
-      spaces[role],
-    )
-    ip('-n', spaces.relay, 'addr', 'add', `10.77.${net}.1/24`, 'dev', ends[0])
-    ip('-n', spaces[role], 'addr', 'add', `10.77.${net}.2/24`, 'dev', ends[1])
-    ip('-n', spaces.relay, 'link', 'set', ends[0], 'up')
-    ip('-n', spaces[role], 'link', 'set', ends[1], 'up')
-    ip('-n', spaces[role], 'route', 'add', 'default', 'via', `10.77.${net}.1`)
-  }
-}
-
-function ip(...words: readonly string[]): string {
-  return execFileSync(iproute, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-}
-
-/** Undefined when namespaces can be made; anything but a missing tool or right is a fault of the test. */
-function whyNoNamespaces(): string | undefined {
-  if (process.getuid?.() !== 0) return 'This is not root.'
-  const found = spawnSync(iproute, ['netns', 'add', `${id}x`], { encoding: 'utf8' })
-  if (found.error) return `There is no iproute2: ${found.error.message}`
-  if (found.status !== 0) return found.stderr
-  ip('netns', 'del', `${id}x`)
-  return undefined
 }
 
 function isRelayed(addresses: unknown): boolean {

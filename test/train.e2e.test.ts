@@ -1,14 +1,12 @@
 /** A run of `weft train` as its users have it: three processes over loopback, two of them killed on the way. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTrain } from './trainProcess.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'weft-train-'))
-const program = fileURLToPath(new URL('./trainCommand.ts', import.meta.url))
 const loopback = ['--listen', '/ip4/127.0.0.1/tcp/0', '--host', '127.0.0.1', '--json']
 const first = ['run', '--data', 'book.txt', '--config', 'tiny.yaml', '--out', 'first', ...loopback]
 const joiner = (out: string, data = 'book.txt') => [
@@ -108,52 +106,6 @@ describe('weft train', () => {
   })
 })
 
-type Event = Record<string, unknown>
-
-/** Starts the program and follows what it says, a JSON object a line. */
 function start(args: readonly string[]) {
-  const env = { ...process.env, WEFT_HOME: join(home, 'machine') }
-  const child = spawn(process.execPath, [program, ...args], { cwd: home, env })
-  running.add(child)
-  const lines: string[] = []
-  const listeners = new Set<() => void>()
-  let said = ''
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(line)
-    for (const listen of listeners) listen()
-  })
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  const ended = new Promise<{ code: number | null; signal: string | null; said: string }>(
-    (resolve) =>
-      child.once('close', (code, signal) => {
-        running.delete(child)
-        resolve({ code, signal, said: said + lines.join('\n') })
-        for (const listen of listeners) listen()
-      }),
-  )
-  const events = (name: string): readonly Event[] =>
-    lines
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Event)
-      .filter(({ event }) => event === name)
-  return {
-    lines,
-    ended,
-    events,
-    /** Resolves when it has said so, rejects when it ends without. */
-    says: (name: string, isIt: (event: Event) => boolean = () => true) =>
-      new Promise<void>((resolve, reject) => {
-        const listen = () => {
-          if (events(name).some(isIt)) resolve()
-          else if (child.exitCode !== null || child.signalCode !== null)
-            reject(new Error(`It ended without ${name}: ${said}${lines.slice(-3).join('\n')}`))
-        }
-        listeners.add(listen)
-        listen()
-      }),
-    kill: async () => {
-      child.kill('SIGKILL')
-      return (await ended).signal
-    },
-  }
+  return startTrain(args, { home, running })
 }
