@@ -22,6 +22,7 @@ import type { Contents } from '../src/training/node/Contents.ts'
 import type { Policy } from '../src/training/coordinator/State.ts'
 import { type LogSync, startLogSync } from '../src/training/node/startLogSync.ts'
 import { startWorker } from '../src/training/node/startWorker.ts'
+import type { startEarnings } from '../src/training/pay/startEarnings.ts'
 import { type Log, openLog } from '../src/training/log/openLog.ts'
 import type { Layout, Replica } from '../src/training/Replica.ts'
 
@@ -71,6 +72,7 @@ export async function trainingWorld({
   skewsMs = [],
   stepMs = [],
   policy,
+  pay,
   text = 'the cat sat on the mat and the dog lay on the log. ',
 }: trainingWorld.Options): Promise<TrainingWorld> {
   const clock = virtualClock()
@@ -124,11 +126,16 @@ export async function trainingWorld({
     const contents = contentsOf(shelf, everywhere)
     const source = { url: `https://${identity.peerId}`, certificate: Hex.zero }
     const compliance = Hex.sha256('suite')
+    const paid = await pay?.({ ...ports, store, number })
     const worker = await startWorker(
       { ...ports, sync, contents, store, run, layout, start, data, source, compliance },
-      { intervalMs: 200, onStep: () => clock.sleep(stepMs[number] ?? 0) },
+      {
+        intervalMs: 200,
+        onStep: () => clock.sleep(stepMs[number] ?? 0),
+        mayWork: paid?.mayWork,
+      },
     )
-    alive.set(number, { log, sync, worker, life })
+    alive.set(number, { log, sync, worker, life, paid })
   }
 
   for (const { number } of seats) if (!absent.includes(number)) await begin(number)
@@ -151,9 +158,10 @@ export async function trainingWorld({
     },
     kill(number) {
       network.crash(seats[number]!.identity.peerId)
-      const { sync, worker, life } = alive.get(number)!
+      const { sync, worker, life, paid } = alive.get(number)!
       life.isOver = true
       alive.delete(number)
+      void paid?.[Symbol.asyncDispose]()
       void worker[Symbol.asyncDispose]()
       void sync[Symbol.asyncDispose]()
     },
@@ -167,7 +175,8 @@ export async function trainingWorld({
       data,
     }),
     async [Symbol.asyncDispose]() {
-      const ended = [...alive.values()].flatMap(({ sync, worker }) => [
+      const ended = [...alive.values()].flatMap(({ sync, worker, paid }) => [
+        ...(paid ? [paid[Symbol.asyncDispose]()] : []),
         worker[Symbol.asyncDispose](),
         sync[Symbol.asyncDispose](),
       ])
@@ -196,13 +205,20 @@ export declare namespace trainingWorld {
     /** How long an inner step takes each. */
     stepMs?: readonly number[]
     policy?: Policy
+    /** Starts a node's part in paying or being paid. */
+    pay?: (ports: Paying) => Promise<Paid>
     /** A worker whose engine computes something else. */
     liar?: { number: number; spoil: (run: Run) => Run }
     text?: string
   }
 }
 
+/** What a node's part in pay is made of, and what the worker asks of it. */
+export type Paying = Omit<startEarnings.Ports, 'chain'> & { readonly number: number }
+export type Paid = AsyncDisposable & { readonly mayWork: () => boolean }
+
 type Alive = {
+  readonly paid: Paid | undefined
   readonly log: Log
   readonly sync: LogSync
   readonly life: { isOver: boolean }
