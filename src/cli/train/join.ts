@@ -31,6 +31,11 @@ export function joinCommand(): Command {
       '--network <file>',
       'network that the run is paid in; without it the work is given away',
     )
+    .option(
+      '--cheat-steps <count>',
+      'for testing audits: claim this many steps a round, whatever was taken',
+      parseInteger({ min: 1, max: 4000 }),
+    )
     .action((place: string, options: JoinOptions) => run(options, () => start(place, options)))
 }
 

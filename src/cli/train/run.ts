@@ -62,6 +62,7 @@ export function withNodeOptions(command: Command): Command {
     .option('--home <dir>', "folder with the worker's key (default: the node's folder)")
     .option('--log-level <level>', 'debug, info, warn, error or silent', 'error')
     .option('--json', 'print JSON lines for machines')
+    .option('--exit-with-parent', 'stop when standard input ends')
 }
 
 /** `weft train run`: orders a run, and is its first worker. */

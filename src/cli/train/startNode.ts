@@ -22,6 +22,7 @@ import { meetAny, peersIn, startAcquaintance } from '../../training/node/startAc
 import { type LogSync, startLogSync } from '../../training/node/startLogSync.ts'
 import { startWorker, type Worker } from '../../training/node/startWorker.ts'
 import type { Replica } from '../../training/Replica.ts'
+import { claimingSteps } from './claimingSteps.ts'
 import * as NodeFile from './NodeFile.ts'
 import { type Pay, startPay } from './startPay.ts'
 import type { Prepared } from './prepareRun.ts'
@@ -85,7 +86,7 @@ export async function startNode(
   const log = await openLog({ domain, store }, { order })
   const contents = await bulkContents({ bulk }, { folder: join(folder, 'contents') })
   const remember = rememberer(folder, { ...known, ...portsOf(network, bulk) })
-  const { onDecisions, onReplica, onStep, steps, measured } = options
+  const { onDecisions, onReplica, onStep, steps, cheatSteps, measured } = options
   const parts = { log, network, identity, clock, domain, logger }
   const places = [...file.peers, ...known.peers]
   await meetAny(parts, { run: log.run, addresses: places })
@@ -99,7 +100,7 @@ export async function startNode(
     await startWorker(
       {
         ...parts,
-        sync,
+        sync: cheatSteps ? claimingSteps(sync, { domain, identity, steps: cheatSteps }) : sync,
         contents,
         store,
         run,
@@ -166,6 +167,8 @@ export declare namespace startNode {
     /** What contents may take of the line, megabits a second. @default all of it */
     uploadMbit?: number | undefined
     downloadMbit?: number | undefined
+    /** For testing audits: how many it claims to have taken. */
+    cheatSteps?: number | undefined
     onDecisions?: ((decisions: readonly Decision[]) => void) | undefined
     onReplica?: ((replica: Replica) => Promise<void>) | undefined
     onStep?: ((report: StepReport) => void) | undefined

@@ -33,12 +33,14 @@ export type NodeOptions = {
   host?: string
   listen?: readonly string[]
   steps?: number
+  cheatSteps?: number
   uploadMbit?: number
   downloadMbit?: number
   threads?: number
   backend: string
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   json?: boolean
+  exitWithParent?: boolean
 }
 
 /** Takes part in a run until it is over or the user stops it; the same call goes on after a crash. */
@@ -111,6 +113,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
         host: options.host,
         listen: options.listen,
         steps: options.steps,
+        cheatSteps: options.cheatSteps,
         uploadMbit: options.uploadMbit,
         downloadMbit: options.downloadMbit,
         bootstrap: relays,
@@ -142,7 +145,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   })
   // The newest once more: a crash may have come between a state and the note of it.
   for (const replica of [...told, node.worker.replica()]) await note(replica)
-  const outcome = await untilOver(node, { identity, clock, layout })
+  const { exitWithParent } = options
+  const outcome = await untilOver(node, { identity, clock, layout, exitWithParent })
   if (outcome === 'ended' && !(await node.sync.agree()))
     reporter.remark(
       'Fewer than half of the other workers could be asked whether they came to the same end.',
@@ -226,11 +230,17 @@ const lastStateMs = 60_000
 
 async function untilOver(
   { log, worker, sync }: TrainingNode,
-  { identity, clock, layout }: { identity: Identity; clock: Clock; layout: Layout },
+  {
+    identity,
+    clock,
+    layout,
+    exitWithParent,
+  }: { identity: Identity; clock: Clock; layout: Layout; exitWithParent?: boolean | undefined },
 ): Promise<Outcome['outcome']> {
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
+  if (exitWithParent) process.stdin.resume().once('end', onSignal).once('error', onSignal)
   let endedAt: number | undefined
   try {
     while (!stop.signal.aborted) {
@@ -252,6 +262,7 @@ async function untilOver(
     return 'stopped'
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
+    if (exitWithParent) process.stdin.destroy()
   }
 }
 
