@@ -133,6 +133,58 @@ describe('startProcessTrainer', () => {
   })
 })
 
+describe('weft train run --trainer', () => {
+  const [program, ...args] = python
+    ? [python, torchTrainer, '--device', 'cpu', '--threads', '1']
+    : script(onSegment(`write(named(0.25)); say({ type: 'step', loss: 1 })`))
+  const trainer = [program, ...args].join(' ')
+
+  test('takes the steps of a run with it', () => {
+    const { status, stdout } = weftTrain('any.yaml', 'any', trainer)
+    const events = stdout.split('\n').filter((line) => line.startsWith('{'))
+    expect(status).toBe(0)
+    expect(JSON.parse(events.at(-1)!)).toMatchObject({ outcome: 'ended', rounds: 2 })
+    const first = events.map(
+      (line) => JSON.parse(line) as { event: string; loss: number; round: number },
+    )
+    const losses = first.filter(({ event }) => event === 'round-end').map(({ loss }) => loss)
+    if (python) expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.1)
+  })
+
+  test('refuses it where the run is exact', () => {
+    const { status, stdout } = weftTrain('exact.yaml', 'exact', trainer)
+    expect(status).toBe(1)
+    expect(stdout).toContain('leave --trainer out')
+  })
+
+  test('says why a trainer is of no use', () => {
+    const { status, stdout } = weftTrain(
+      'any.yaml',
+      'broken',
+      'node --eval "console.error(1234567)"',
+    )
+    expect(status).toBe(1)
+    expect(stdout).toContain('1234567')
+  })
+})
+
+/** A run of two rounds with nobody else in it. */
+function weftTrain(config: string, out: string, trainer: string) {
+  const common =
+    'model: { width: 16, layers: 1, heads: 2, positions: 16, vocabulary: 128 }\nrows: 4\nlength: 8\nthreads: 1\nschedule: { rate: 0.02, decay: none }\n'
+  writeFileSync(join(home, 'any.yaml'), `run: { rounds: 2, steps: 10, trainer: any }\n${common}`)
+  writeFileSync(join(home, 'exact.yaml'), `run: { rounds: 2, steps: 10 }\n${common}`)
+  writeFileSync(join(home, 'book.txt'), 'the cat sat on the mat; the dog ate the hat. '.repeat(60))
+  const loopback = ['--listen', '/ip4/127.0.0.1/tcp/0', '--host', '127.0.0.1', '--json']
+  const files = ['--data', 'book.txt', '--config', config, '--out', out, '--trainer', trainer]
+  const program = fileURLToPath(new URL('./trainCommand.ts', import.meta.url))
+  return spawnSync(process.execPath, [program, 'run', ...files, ...loopback], {
+    cwd: home,
+    encoding: 'utf8',
+    env: { ...process.env, WEFT_HOME: join(home, 'machine') },
+  })
+}
+
 /** A tiny model, three rounds in, and a segment of it. */
 async function prepare(given: { [key in keyof Recipe]?: unknown }) {
   const backend = await startWasm({ threads: 1 })

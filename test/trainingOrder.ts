@@ -14,6 +14,7 @@ export function trainingOrder(
     seed1: 2,
     rounds: 5,
     steps: 10,
+    trainer: 'exact',
     rule: 'sparse',
     keptFirst: 1024,
     keptLast: 64,

@@ -72,6 +72,11 @@ export function seedOf([seed0, seed1]: readonly [number, number], round: number)
 /** Whoever computes segments: the exact engine (`runSegment`), or another program, whose segments nobody can repeat to the bit. */
 export type Trainer = (options: runSegment.Options) => Promise<readonly Uint8Array[]>
 
+/** The exact engine as a trainer. */
+export function trainerOf(run: Run): Trainer {
+  return (options) => runSegment(run, options)
+}
+
 /** The state that a segment begins from: moments are zeros unless they are given. */
 export function segmentStart(
   { graph }: Pick<Run, 'graph'>,

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { aggregations, rules } from '../../protocol/training/TrainingOrder.ts'
+import { aggregations, rules, trainers } from '../../protocol/training/TrainingOrder.ts'
 import * as Exact from '../exact/Config.ts'
 import { defaultConfig } from './defaultConfig.ts'
 
@@ -12,6 +12,7 @@ export type Settings = Pick<Exact.Settings, 'recipe' | 'seed' | 'threads'> & {
 export type Terms = {
   readonly rounds: number
   readonly steps: number
+  readonly trainer: (typeof trainers)[number]
   readonly rule: (typeof rules)[number]
   readonly keptFirst: number
   readonly keptLast: number
@@ -36,6 +37,7 @@ const { whole, number, fields } = Exact
 const defaults: Terms = {
   rounds: 60,
   steps: 10,
+  trainer: 'exact',
   rule: 'sparse',
   keptFirst: 1024,
   keptLast: 64,
@@ -59,6 +61,7 @@ const terms = z.partial(
   fields({
     rounds: whole(1, 1_000_000),
     steps: whole(1, 1000),
+    trainer: z.enum(trainers),
     rule: z.enum(rules),
     keptFirst: whole(1, 4096),
     keptLast: whole(1, 4096),
@@ -97,12 +100,16 @@ export type Overrides = {
 export function parse(text: string, overrides: Overrides = {}): Settings {
   const { run: given, ...rest } = Exact.check(file, Exact.readYaml(text) ?? {}, defaultConfig)
   const { rounds = given?.rounds ?? defaults.rounds, ...others } = overrides
-  const agreed = { ...defaults, ...given, rounds } as Terms
+  // What any program may have computed, nobody can run again.
+  const auditShare = given?.trainer === 'any' ? 0 : defaults.auditShare
+  const agreed = { ...defaults, auditShare, ...given, rounds } as Terms
   for (const name of ['steps', 'checkpointEvery'])
     if (name in rest)
       throw new Exact.ConfigError([`${name}: it belongs below run, where it counts rounds`])
   if (agreed.keptLast > agreed.keptFirst)
     throw new Exact.ConfigError(['run.keptLast: it is at most run.keptFirst'])
+  if (agreed.trainer === 'any' && agreed.auditShare > 0)
+    throw new Exact.ConfigError(['run.auditShare: with trainer any it is 0'])
   if (agreed.minWorkers > agreed.maxWorkers)
     throw new Exact.ConfigError(['run.minWorkers: it is at most run.maxWorkers'])
   if (agreed.rule === 'data-parallel' && (agreed.steps !== 1 || agreed.overlap))

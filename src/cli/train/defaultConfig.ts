@@ -7,6 +7,7 @@ export const defaultConfig = `# Settings of a run of \`weft train\`. Every field
 run:
   rounds: 60          # after each, the workers' updates are averaged and everybody has the same model
   steps: 10           # of a round, for a worker of ordinary speed
+  trainer: exact      # or any: each worker may take its steps with a program of its own, and none is audited
   rule: sparse        # or diloco, streaming, data-parallel: what workers send (docs/training-rules.md)
   keptFirst: 1024     # of 4,096 numbers of an update, how many are sent in the first rounds
   keptLast: 64        # and in the last half

@@ -57,6 +57,10 @@ export function withNodeOptions(command: Command): Command {
       'what is fetched from others, likewise',
       parseInteger({ min: 1, max: 1_000_000 }),
     )
+    .option(
+      '--trainer <command>',
+      'program that takes the steps in the place of the exact engine, where the run allows any; torch: the one that Weft brings',
+    )
     .option('--threads <count>', '1 to 8; changes no bit', parseInteger({ min: 1, max: 8 }))
     .option('--backend <name>', 'wasm, or reference (very slow); changes no bit', 'wasm')
     .option('--home <dir>', "folder with the worker's key (default: the node's folder)")
@@ -177,6 +181,7 @@ function termsOf(terms: Config.Terms) {
   return {
     rounds: terms.rounds,
     steps: terms.steps,
+    trainer: terms.trainer,
     rule: terms.rule,
     keptFirst: terms.keptFirst,
     keptLast: terms.keptLast,

@@ -22,6 +22,7 @@ import { meetAny, peersIn, startAcquaintance } from '../../training/node/startAc
 import { type LogSync, startLogSync } from '../../training/node/startLogSync.ts'
 import { startWorker, type Worker } from '../../training/node/startWorker.ts'
 import type { Replica } from '../../training/Replica.ts'
+import type { Trainer } from '../../training/segment.ts'
 import { claimingSteps } from './claimingSteps.ts'
 import * as NodeFile from './NodeFile.ts'
 import { type Pay, startPay } from './startPay.ts'
@@ -104,6 +105,7 @@ export async function startNode(
         contents,
         store,
         run,
+        trainer: ports.trainer,
         layout,
         start,
         data,
@@ -151,6 +153,8 @@ export declare namespace startNode {
     compliance: Hex.Hex
     /** Over which the run is paid, if it is. */
     chain?: Chain | undefined
+    /** What computes the segments in the place of the exact engine. */
+    trainer?: Trainer | undefined
   }
   type Options = {
     folder: string

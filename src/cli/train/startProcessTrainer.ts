@@ -102,6 +102,17 @@ export declare namespace startProcessTrainer {
   }
 }
 
+/** The command of a trainer as its user names it: `torch` for the one that Weft brings, else what a shell takes. */
+export function commandOf(
+  trainer: string,
+  { threads }: { threads?: number | undefined } = {},
+): readonly string[] {
+  if (trainer !== 'torch') return ['/bin/sh', '-c', `exec ${trainer}`]
+  return ['python3', torchTrainer, ...(threads === undefined ? [] : ['--threads', String(threads)])]
+}
+
+const torchTrainer = join(import.meta.dirname, '../../training/trainers/torch_trainer.py')
+
 const version = 1
 const lineLimit = 64 * 1024
 const tailLines = 20

@@ -6,6 +6,7 @@ import { count } from '../../exact/Tensor.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
 import type { Clock } from '../../runtime/Clock.ts'
+import { BaseError } from '../../runtime/Errors.ts'
 import { fileLock } from '../../runtime/fileLock.ts'
 import { pinoLogger } from '../../runtime/pinoLogger.ts'
 import { systemClock } from '../../runtime/systemClock.ts'
@@ -22,6 +23,7 @@ import type { Prepared } from './prepareRun.ts'
 import { jsonReporter, type Outcome, type Reporter, wordReporter } from './reporter.ts'
 import * as RoundsFile from './RoundsFile.ts'
 import * as RunFile from './RunFile.ts'
+import { commandOf, type ProcessTrainer, startProcessTrainer } from './startProcessTrainer.ts'
 import { startNode, type TrainingNode } from './startNode.ts'
 import { modelName, writeModel } from './writeModel.ts'
 import { expectNetwork } from './startPay.ts'
@@ -34,6 +36,7 @@ export type NodeOptions = {
   listen?: readonly string[]
   steps?: number
   cheatSteps?: number
+  trainer?: string
   uploadMbit?: number
   downloadMbit?: number
   threads?: number
@@ -60,6 +63,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     : undefined
   const chain = await chainOf(plan, { identity, clock })
   if (chain) stack.use(chain)
+  const trainer = stack.use(await trainerFor(plan, options))
   const told: Replica[] = []
   let node: TrainingNode | undefined
   let marked: ReadonlySet<Hex.Hex> = new Set()
@@ -106,7 +110,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
 
   node = stack.use(
     await startNode(
-      { identity, clock, logger, prepared, compliance, chain },
+      { identity, clock, logger, prepared, compliance, chain, trainer: trainer?.train },
       {
         folder,
         file: plan.file,
@@ -212,6 +216,18 @@ async function chainOf(
   return file.order.message.priceMicroUsd > 0n ? await connectChain(network, ports) : undefined
 }
 
+/** The user's own trainer, where the run takes any. */
+async function trainerFor(
+  { file, folder, prepared }: Plan,
+  { trainer, threads }: NodeOptions,
+): Promise<ProcessTrainer | undefined> {
+  if (trainer === undefined) return undefined
+  if (file.order.message.trainer !== 'any') throw new ExactRunError()
+  const { recipe, run } = prepared
+  const command = commandOf(trainer, { threads })
+  return startProcessTrainer({ command, recipe, graph: run.graph, folder: join(folder, 'trainer') })
+}
+
 /** Takes the folder of a node for this process. */
 export function takeFolder(folder: string): Disposable {
   return onDisk(folder, 'The folder cannot be used', () => {
@@ -281,4 +297,15 @@ function reporterOf({ json }: NodeOptions): Reporter {
   // A pipe has no columns.
   const columns = isTerminal ? process.stdout.columns : 80
   return wordReporter({ write, isTerminal, columns, now: () => performance.now() })
+}
+
+/** Thrown when a run's segments have to be exact, and another program is to compute them. */
+class ExactRunError extends BaseError {
+  override readonly code = 'Cli.ExactRunError'
+
+  constructor() {
+    super('The segments of this run are computed exactly: leave --trainer out.', {
+      metaMessages: ['A run takes any trainer when its settings say `trainer: any`.'],
+    })
+  }
 }

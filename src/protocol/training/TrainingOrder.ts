@@ -9,6 +9,9 @@ export const rules = ['sparse', 'diloco', 'streaming', 'data-parallel'] as const
 /** How they are joined; a node refuses an order that says otherwise. */
 export const aggregations = ['mean', 'trimmed-mean', 'centred-clipping', 'krum'] as const
 
+/** What may compute the inner steps: the exact engine alone, or any program; then nobody can repeat them to the bit. */
+export const trainers = ['exact', 'any'] as const
+
 /** EIP-712 types. */
 export const types = {
   TrainingOrder: [
@@ -24,6 +27,8 @@ export const types = {
     { name: 'rounds', type: 'uint32' },
     /** Inner steps of a round for a worker of ordinary speed. */
     { name: 'steps', type: 'uint32' },
+    /** One of `trainers`. */
+    { name: 'trainer', type: 'string' },
     /** One of `rules`. */
     { name: 'rule', type: 'string' },
     /** Entries of a block of 4,096 that are sent at first and at last. */
@@ -63,6 +68,10 @@ export const { schema, hash, sign, serialize, deserialize, verify } = define({
 /** Why no node can work by an order's rules; undefined when it can. */
 export function problemOf(order: TrainingOrder): string | undefined {
   const { rule, aggregation, fragments, keptFirst, keptLast, steps, overlap } = order
+  if (!trainers.some((each) => each === order.trainer))
+    return `the trainer ${order.trainer} is not known`
+  if (order.trainer === 'any' && (order.auditMicro > 0 || order.tier !== 'unverified'))
+    return 'segments of any trainer cannot be run again: it takes an audit share of 0 and tier unverified'
   if (!rules.some((each) => each === rule)) return `the rule ${rule} is not known`
   if (!aggregations.some((each) => each === aggregation))
     return `the aggregation ${aggregation} is not known`

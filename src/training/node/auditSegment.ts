@@ -3,6 +3,7 @@ import type { Run } from '../../exact/train/startRun.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Outcome } from '../../protocol/training/Audit.ts'
 import type { Commitment } from '../../protocol/training/Commitment.ts'
+import { trainerOf } from '../segment.ts'
 import { makeContribution } from './makeContribution.ts'
 import { isDrift } from '../payload/Rule.ts'
 import { floats, hashesOf, type Made } from './makePayload.ts'
@@ -41,7 +42,7 @@ export async function auditSegment(
   const carried = typeof before === 'string' ? undefined : floats(before)
   if (before === 'unknown' && isDrift(rest.terms))
     return { outcome: 'unavailable', reason: 'Segment.ErrorVectorGone' }
-  const { end, made } = await makeContribution(run, { ...rest, steps, before: carried })
+  const { end, made } = await makeContribution(trainerOf(run), { ...rest, steps, before: carried })
   if (Hex.from(StateRoot.from(run.graph.state, end)) !== commitment.end)
     return { outcome: 'invalid', reason: 'Segment.EndDiffers' }
   if (before === 'unknown') return { outcome: 'valid', reason: 'Segment.EndEqual' }

@@ -1,19 +1,18 @@
-import type { Run } from '../../exact/train/startRun.ts'
 import { isDrift, type Terms } from '../payload/Rule.ts'
 import { forEach, type Update } from '../payload/Update.ts'
 import { flatten, type Layout, type Replica, unflatten } from '../Replica.ts'
-import { runSegment } from '../segment.ts'
+import type { runSegment, Trainer } from '../segment.ts'
 import { type Made, makePayload } from './makePayload.ts'
 
 /**
  * Runs the segment of a worker in a round and makes its payload. Workers and their auditors call it with
  * the same words and get the same bytes.
  *
- * @param run of the order's training graph; its state is overwritten.
+ * @param train computes the order's training graph.
  * @returns the whole state at the end of the segment, slot by slot, and what was made of it.
  */
 export async function makeContribution(
-  run: Run,
+  train: Trainer,
   { terms, replica, before, own, ...rest }: makeContribution.Options,
 ): Promise<{ readonly end: readonly Uint8Array[]; readonly made: Made }> {
   const { layout } = rest
@@ -23,7 +22,7 @@ export async function makeContribution(
   if (before && isDrift(terms))
     begin.forEach((each, at) => (begin[at] = Math.fround(each - before[at]!)))
   const parameters = unflatten(layout, replica.parameters, begin)
-  const end = await runSegment(run, { ...rest, replica: { ...replica, parameters } })
+  const end = await train({ ...rest, replica: { ...replica, parameters } })
   const trained = flatten(layout, end.slice(0, layout.slots.length))
   return { end, made: makePayload({ base, trained, before, terms, round: replica.rounds }) }
 }

@@ -22,7 +22,7 @@ import type { Log } from '../log/openLog.ts'
 import { greatestBytes } from '../payload/Rule.ts'
 import type { Update } from '../payload/Update.ts'
 import { advance, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
-import type { runSegment } from '../segment.ts'
+import { type runSegment, type Trainer, trainerOf } from '../segment.ts'
 import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
@@ -58,6 +58,7 @@ export async function startWorker(
   const payloadBytes = greatestBytes(order, length)
   const controller = new AbortController()
   const { signal } = controller
+  const train = ports.trainer ?? trainerOf(run)
   const replicas = await openReplicas(ports, { layout, start: ports.start, table })
   const parts = { ...ports, replicas }
   const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
@@ -253,7 +254,7 @@ export async function startWorker(
     const round = replica.rounds
     const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
     const losses: number[] = []
-    const { end, made: built } = await makeContribution(run, {
+    const { end, made: built } = await makeContribution(train, {
       terms: order,
       layout,
       replica,
@@ -332,6 +333,8 @@ export declare namespace startWorker {
     logger: Logger
     /** Of the order's training graph. */
     run: Run
+    /** What computes our segments, where the order leaves that to us. @default the run */
+    trainer?: Trainer | undefined
     layout: Layout
     /** The parameters that the order begins with. */
     start: readonly Uint8Array[]
