@@ -305,7 +305,7 @@ class ExactRunError extends BaseError {
 
   constructor() {
     super('The segments of this run are computed exactly: leave --trainer out.', {
-      metaMessages: ['A run takes any trainer when its settings say `trainer: any`.'],
+      metaMessages: ['A run takes others where `any` is the trainer in its settings.'],
     })
   }
 }
