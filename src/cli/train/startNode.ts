@@ -61,7 +61,9 @@ export async function startNode(
         clock,
         logger,
         relay,
-        listen: listen ?? [`/ip4/0.0.0.0/tcp/${port}`],
+        listen: (listen ?? ['/ip4/0.0.0.0/tcp/0']).map((each) =>
+          each.replace(/\/tcp\/0$/, `/tcp/${port}`),
+        ),
         bootstrap: [...new Set([...bootstrap, ...file.peers, ...known.peers])].filter(
           (each) => !each.endsWith(`/p2p/${identity.peerId}`),
         ),
