@@ -2,6 +2,7 @@ import { sha256 } from '../exact/commit/sha256.ts'
 import { words } from '../exact/commit/words.ts'
 import { batchOf } from '../exact/data.ts'
 import { byteLength } from '../exact/Tensor.ts'
+import { startStateRoots } from '../exact/run/startStateRoots.ts'
 import { bytesOf, type Run, type StepReport } from '../exact/train/startRun.ts'
 import type { Layout, Replica } from './Replica.ts'
 
@@ -15,13 +16,16 @@ import type { Layout, Replica } from './Replica.ts'
  */
 export async function runSegment(
   run: Run,
-  { data, seed, worker, steps, onStep, signal, ...start }: runSegment.Options,
+  { data, seed, worker, steps, roots, onStep, signal, ...start }: runSegment.Options,
 ): Promise<readonly Uint8Array[]> {
   run.restore(segmentStart(run, start))
   const batches = batchesOf(run, { data, seed, worker, round: start.replica.rounds })
+  const stateRoot = roots && startStateRoots(run)
+  roots?.push(stateRoot!())
   for (let done = 0; done < steps; done++) {
     signal?.throwIfAborted()
     const report = run.step([bytesOf(batches(done))])
+    roots?.push(stateRoot!())
     await onStep?.(report)
   }
   return run.state()
@@ -40,6 +44,8 @@ export declare namespace runSegment {
     stepsPerRound: number
     /** Optimiser moments to go on with, in the graph's order. A run has none: they would not be public. */
     moments?: readonly Uint8Array[] | undefined
+    /** Takes the state roots, that before the first step and one after each, which a claim commits to. */
+    roots?: Uint8Array[] | undefined
     onStep?: ((report: StepReport) => void | Promise<void>) | undefined
     signal?: AbortSignal | undefined
   }

@@ -64,7 +64,7 @@ export async function startDisputes(
   /** Where a claimant can be asked: providers say so every few seconds. */
   async function peerOf(claimant: Hex.Address, signal: AbortSignal): Promise<string> {
     for (let waitedMs = 0; waitedMs < offerTimeoutMs; waitedMs += 250) {
-      const peer = directory.peerOf(claimant)
+      const peer = ports.peerOf?.(claimant) ?? directory.peerOf(claimant)
       if (peer !== undefined) return peer
       await clock.sleep(250, { signal })
     }
@@ -128,6 +128,8 @@ export declare namespace startDisputes {
      * @throws when nothing is known of it.
      */
     proverFor: (claim: ExactClaim.ExactClaim, id: Hex.Hex) => Promise<Prover>
+    /** Where a claimant can be asked, where offers do not say it. */
+    peerOf?: ((claimant: Hex.Address) => string | undefined) | undefined
   }
   type Options = {
     report?: ((report: Report) => void) | undefined

@@ -1,6 +1,9 @@
 import type { Run } from '../../exact/train/startRun.ts'
 import type { Source } from '../../network/Bulk.ts'
+import type * as Domain from '../../protocol/Domain.ts'
+import * as ExactClaim from '../../protocol/ExactClaim.ts'
 import * as Hex from '../../protocol/Hex.ts'
+import type { Signed } from '../../protocol/SignedMessage.ts'
 import type * as Audit from '../../protocol/training/Audit.ts'
 import type { Commitment } from '../../protocol/training/Commitment.ts'
 import type { Logger } from '../../runtime/Logger.ts'
@@ -9,8 +12,12 @@ import type { State, Worker as Member } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
 import { greatestBytes } from '../payload/Rule.ts'
 import { hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
+import { compare, type SegmentClaim, segmentClaim } from '../segmentClaim.ts'
 import { auditSegment } from './auditSegment.ts'
+import type { Claims } from './Claims.ts'
 import type { Contents } from './Contents.ts'
+import { beginningOf } from './makeContribution.ts'
+import { floats } from './makePayload.ts'
 import type { Replicas } from './openReplicas.ts'
 
 /** A node's audits of others' contributions. */
@@ -34,7 +41,7 @@ export type Duty = {
 
 /** Makes the auditor of a node. */
 export function auditorOf(ports: auditorOf.Ports, { own, signal }: auditorOf.Options): Auditor {
-  const { log, run, contents, replicas, logger, layout, data } = ports
+  const { log, run, contents, replicas, logger, layout, data, claims, domain } = ports
   const { order } = log
   const found = new Map<string, Omit<Audit.Audit, 'batch'>>()
 
@@ -67,19 +74,67 @@ export function auditorOf(ports: auditorOf.Ports, { own, signal }: auditorOf.Opt
     const bytes = payload && (await payloadOf(payload, source))
     const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
     if (payload && !own) return { outcome: 'unavailable', reason: 'Segment.OwnUpdateGone' } as const
-    return auditSegment(run, {
+    const claim = claims && (await claimAt(commitment, source))
+    if (claim === 'gone') return { outcome: 'unavailable', reason: 'Segment.ClaimGone' } as const
+    const roots: Uint8Array[] | undefined = claims ? [] : undefined
+    const given = { replica: from, layout, own, terms: order }
+    const found = await auditSegment(run, {
+      ...given,
       commitment,
-      replica: from,
-      layout,
       before,
-      own,
-      terms: order,
+      roots,
       data,
       seed: [order.seed0, order.seed1],
       worker: number,
       stepsPerRound: order.steps,
       signal,
     })
+    if (!roots) return found
+    const { begin } = beginningOf({
+      ...given,
+      before: before === 'none' ? undefined : floats(before),
+    })
+    const segment = segmentClaim(order, { run: log.run, round, worker: number, roots })
+    return (await problemOf(claim, { commitment, segment, begin })) ?? found
+  }
+
+  /** The claim that a commitment names; undefined when those bytes are none of its author's. */
+  async function claimAt(
+    { claim, worker }: Commitment,
+    source: Source,
+  ): Promise<Signed<ExactClaim.ExactClaim> | 'gone' | undefined> {
+    const options = { maxBytes: claimBytes, signal }
+    const bytes = await contents.get(claim, [source], options).catch(() => undefined)
+    if (!bytes) return 'gone'
+    try {
+      const signed = ExactClaim.deserialize(bytes)
+      return ExactClaim.verify(domain, signed).claimant === worker ? signed : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** What is wrong with a claim; one that is about this segment and false goes to the chain. */
+  async function problemOf(
+    claim: Signed<ExactClaim.ExactClaim> | undefined,
+    {
+      commitment,
+      segment,
+      begin,
+    }: { commitment: Commitment; segment: SegmentClaim; begin: Replica },
+  ) {
+    const invalid = (reason: string) => ({ outcome: 'invalid', reason }) as const
+    const compared = claim ? compare(claim.message, segment) : 'other'
+    if (!claim || compared === 'other' || claim.message.end !== commitment.end)
+      return invalid('Segment.ClaimDiffers')
+    const obstacle = await claims!.obstacle(claim.message)
+    if (obstacle !== undefined) {
+      logger.info({ worker: commitment.worker, obstacle }, 'Nobody answers for a claim.')
+      return invalid('Segment.ClaimUncovered')
+    }
+    if (compared === 'equal') return undefined
+    await claims!.challenge(claim, begin)
+    return invalid('Segment.EndDiffers')
   }
 
   function payloadOf(payload: Hex.Hex, source: Source): Promise<Uint8Array | undefined> {
@@ -120,8 +175,13 @@ export declare namespace auditorOf {
     logger: Logger
     layout: Layout
     data: Uint8Array
+    domain: Domain.Domain
+    /** Of tier `exact`, where segments are claims. */
+    claims?: Claims | undefined
   }
   type Options = { own: Hex.Address; signal: AbortSignal }
 }
 
 const findingLimit = 256
+/** A signed claim takes about a thousand. */
+const claimBytes = 4096

@@ -13,18 +13,31 @@ import { type Made, makePayload } from './makePayload.ts'
  */
 export async function makeContribution(
   train: Trainer,
-  { terms, replica, before, own, ...rest }: makeContribution.Options,
+  { terms, before, own, ...rest }: makeContribution.Options,
 ): Promise<{ readonly end: readonly Uint8Array[]; readonly made: Made }> {
-  const { layout } = rest
-  const base = flatten(layout, replica.parameters)
-  if (own) moveBy(base, own, terms)
-  const begin = base.slice()
-  if (before && isDrift(terms))
-    begin.forEach((each, at) => (begin[at] = Math.fround(each - before[at]!)))
-  const parameters = unflatten(layout, replica.parameters, begin)
-  const end = await train({ ...rest, replica: { ...replica, parameters } })
+  const { layout, replica } = rest
+  const { base, begin } = beginningOf({ terms, replica, before, own, layout })
+  const end = await train({ ...rest, replica: begin })
   const trained = flatten(layout, end.slice(0, layout.slots.length))
   return { end, made: makePayload({ base, trained, before, terms, round: replica.rounds }) }
+}
+
+/** What a worker's update is measured from, and the state that its segment begins with. */
+export function beginningOf({ terms, replica, before, own, layout }: beginningOf.Options): {
+  readonly base: Float32Array
+  readonly begin: Replica
+} {
+  const base = flatten(layout, replica.parameters)
+  if (own) moveBy(base, own, terms)
+  const first = base.slice()
+  if (before && isDrift(terms))
+    first.forEach((each, at) => (first[at] = Math.fround(each - before[at]!)))
+  const parameters = unflatten(layout, replica.parameters, first)
+  return { base, begin: { ...replica, parameters } }
+}
+
+export declare namespace beginningOf {
+  type Options = Pick<makeContribution.Options, 'terms' | 'replica' | 'before' | 'own' | 'layout'>
 }
 
 export declare namespace makeContribution {

@@ -20,10 +20,10 @@ export function neededContents(
   const errorsFrom = Math.min(oldest, state.round.number - errorRounds)
   const needed = new Set<Hex.Hex>()
   for (const commitment of commitmentsIn(batches)) {
-    const { round, payload, errorBefore, errorIfAccepted, errorIfLate } = commitment
+    const { round, payload, errorBefore, errorIfAccepted, errorIfLate, claim } = commitment
     if (round >= payloadsFrom) needed.add(payload)
     if (round < errorsFrom) continue
-    for (const each of [errorBefore, errorIfAccepted, errorIfLate]) needed.add(each)
+    for (const each of [errorBefore, errorIfAccepted, errorIfLate, claim]) needed.add(each)
   }
   const number = state.numbers.get(own)
   if (number !== undefined) needed.add(state.workers[number]!.error)
