@@ -15,10 +15,21 @@ import {
   sparse,
 } from './training/courses.ts'
 import { type Problem, prepare } from './training/problem.ts'
+import { slow } from './training/slow.ts'
+import { transfer } from './training/transfer.ts'
 
 export const bench: Bench = {
   description: 'loss and traffic of training across strangers against data-parallel training',
-  async run({ say }): Promise<Figures> {
+  sections: ['loss', 'transfer', 'slow'],
+  async run(ports): Promise<Figures> {
+    let figures: Figures = {}
+    for (const [name, part] of Object.entries({ loss, transfer, slow }))
+      if (!ports.only || ports.only.includes(name)) figures = { ...figures, ...(await part(ports)) }
+    return figures
+  },
+}
+
+async function loss({ say }: Bench.Ports): Promise<Figures> {
     const rounds = numberOf('ROUNDS', 60)
     const seeds = Array.from({ length: numberOf('SEEDS', 2) }, (_, index) => index + 1)
     const width = numberOf('WIDTH', 48)
@@ -55,8 +66,7 @@ export const bench: Bench = {
       trafficFactor: mean(base.map((each, at) => each.bytesPerToken / ours[at]!.bytesPerToken)),
       bitsPerParam: mean(ours.map(({ lastBitsPerParameter }) => lastBitsPerParameter)),
     }
-  },
-}
+  }
 
 type Sizes = { readonly workers: number; readonly steps: number; readonly rounds: number }
 
