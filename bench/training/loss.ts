@@ -1,0 +1,128 @@
+import { writeFileSync } from 'node:fs'
+import type { Bench, Figures } from '../Bench.ts'
+import { table } from '../table.ts'
+import type { Course, Plan } from './course.ts'
+import { frontierChart } from './frontierChart.ts'
+import type { Records } from './records.ts'
+import { tuned } from './tuned.ts'
+
+/** Every rule with its best settings, with four and with eight workers, three seeds each, at H = 15 and 30. */
+export async function loss({ say }: Bench.Ports, { course }: Records): Promise<Figures> {
+  const results: Result[] = []
+  for (const { steps, workers, rules } of fields)
+    for (const rule of rules)
+      for (const seed of seeds) {
+        const plan: Plan = { workers, rounds: 200, steps, seed, ...tuned[rule] }
+        results.push({ plan, rule, course: await course(plan) })
+      }
+  const fieldOf = (rule: Rule, steps: number, workers: number) =>
+    results.filter(
+      ({ plan, ...each }) => each.rule === rule && plan.steps === steps && plan.workers === workers,
+    )
+  const rows = fields.flatMap(({ steps, workers, rules }) =>
+    rules.map((rule) => {
+      const [own, alone] = [fieldOf(rule, steps, workers), fieldOf('machine', steps, workers)]
+      const losses = own.map((each) => each.course.loss)
+      const gaps = own.map((each, at) => each.course.loss / alone[at]!.course.loss - 1)
+      const traffic = trafficOf(own[0]!)
+      return [
+        String(workers),
+        String(steps),
+        rule,
+        mean(losses).toFixed(4),
+        spread(losses).toFixed(4),
+        `${(100 * mean(gaps)).toFixed(2)} %`,
+        traffic.bytesPerToken.toPrecision(3),
+        traffic.bitsPerParameter.toPrecision(3),
+        traffic.factor === Infinity ? '' : traffic.factor.toFixed(0),
+        traffic.factorSent === Infinity ? '' : traffic.factorSent.toFixed(0),
+      ]
+    }),
+  )
+  say(table(headings, rows))
+  const chart = process.env['WEFT_TRAINING_CHART']
+  if (chart) writeFileSync(chart, frontierChart(points(fieldOf)))
+  const gapOf = (steps: number, workers: number) => {
+    const alone = fieldOf('machine', steps, workers)
+    const gaps = fieldOf('sparse', steps, workers)
+    return mean(gaps.map((each, at) => each.course.loss / alone[at]!.course.loss - 1))
+  }
+  const traffic = trafficOf(fieldOf('sparse', 30, 4)[0]!)
+  return {
+    lossGap: gapOf(30, 4),
+    lossGapFour: gapOf(15, 4),
+    lossGapEight: gapOf(15, 8),
+    trafficFactor: traffic.factor,
+    trafficFactorBf16: traffic.factor / 2,
+    trafficFactorSent: traffic.factorSent,
+    bitsPerParam: traffic.bitsPerParameter,
+  }
+}
+
+type Rule = keyof typeof tuned
+type Result = { readonly plan: Plan; readonly rule: Rule; readonly course: Course }
+const seeds = [1, 2, 3]
+const rules: readonly Rule[] = ['machine', 'diloco', 'streaming', 'sparse']
+const fields = [
+  { steps: 15, workers: 4, rules: [...rules, 'small-batches'] as readonly Rule[] },
+  { steps: 15, workers: 8, rules },
+  { steps: 30, workers: 4, rules: ['machine', 'sparse'] as readonly Rule[] },
+]
+
+/**
+ * What a worker sends and receives for each token that it trains on. Data-parallel is a ring all-reduce of
+ * f32: 2 (n - 1) / n of the gradient sent and as much received, each step. By the other rules a worker's payload
+ * goes to the n - 1 others: all that is counted here; where each is sent once and others pass it on, a
+ * worker sends n - 1 times less (`factorSent`, as published figures count).
+ */
+export function trafficOf({ plan, rule, course }: Result) {
+  const { workers, rounds, steps } = plan
+  const { parameters, sentBytes, tokens } = course
+  const own = tokens / workers
+  const reduced = (2 * 4 * parameters * (workers - 1) * rounds * steps) / workers
+  const isJoined = rule !== 'machine' && rule !== 'small-batches'
+  const gathered = isJoined ? sentBytes * (workers - 1) : reduced
+  return {
+    bytesPerToken: (2 * gathered) / own,
+    bitsPerParameter: isJoined ? (8 * sentBytes) / rounds / parameters : 32,
+    factor: isJoined ? reduced / gathered : Infinity,
+    factorSent: isJoined ? reduced / sentBytes : Infinity,
+  }
+}
+
+const headings = [
+  'workers',
+  'H',
+  'rule',
+  'held-out loss',
+  'spread',
+  'gap',
+  'bytes a worker and token',
+  'bits a parameter and round',
+  'less than f32 all-reduce',
+  'sent once',
+]
+
+function points(fieldOf: (rule: Rule, steps: number, workers: number) => readonly Result[]) {
+  return fields.flatMap(({ steps, workers, rules: own }) =>
+    own
+      .filter((rule) => rule !== 'small-batches')
+      .map((rule) => {
+        const results = fieldOf(rule, steps, workers)
+        return {
+          series: rule === 'machine' ? 'data-parallel' : rule,
+          label: `${workers} x ${steps}`,
+          bytesPerToken: trafficOf(results[0]!).bytesPerToken,
+          losses: results.map(({ course }) => course.loss),
+        }
+      }),
+  )
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, each) => sum + each, 0) / values.length
+}
+
+function spread(values: readonly number[]): number {
+  return Math.max(...values) - Math.min(...values)
+}
