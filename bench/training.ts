@@ -9,10 +9,11 @@ import { grid } from './training/grid.ts'
 import { liars } from './training/liars.ts'
 import { loss } from './training/loss.ts'
 import { recordsOf } from './training/records.ts'
+import { state } from './training/state.ts'
 import { slow } from './training/slow.ts'
 import { transfer } from './training/transfer.ts'
 
-const parts = ['grid', 'loss', 'liars', 'transfer', 'slow'] as const
+const parts = ['grid', 'loss', 'state', 'liars', 'transfer', 'slow'] as const
 
 export const bench: Bench = {
   description: 'loss and traffic of training across strangers against one machine',
@@ -24,6 +25,7 @@ export const bench: Bench = {
     return {
       ...(asked('grid') ? await grid(ports, records) : {}),
       ...(asked('loss') ? await loss(ports, records) : {}),
+      ...(asked('state') ? await state(ports, records) : {}),
       ...(asked('liars') ? await liars(ports, backend) : {}),
       ...(asked('transfer') ? await transfer(ports) : {}),
       ...(asked('slow') ? await slow(ports) : {}),

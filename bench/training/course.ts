@@ -2,7 +2,7 @@ import type * as TrainingOrder from '../../src/protocol/training/TrainingOrder.t
 import { makeContribution } from '../../src/training/node/makeContribution.ts'
 import { floats } from '../../src/training/node/makePayload.ts'
 import { formIn, type Terms } from '../../src/training/payload/Rule.ts'
-import { decode } from '../../src/training/payload/Update.ts'
+import { decode, from, toVector } from '../../src/training/payload/Update.ts'
 import { advance, lengthOf, type Replica } from '../../src/training/Replica.ts'
 import { runSegment, trainerOf } from '../../src/training/segment.ts'
 import type { Backend } from '../../src/exact/index.ts'
@@ -22,8 +22,8 @@ export type Plan = {
   readonly rate: number
   readonly beta2?: number
   readonly rows?: number
-  /** Whether workers keep their optimiser's moments from round to round, which a run does not. */
-  readonly keepsMoments?: boolean
+  /** What becomes of a worker's optimiser state between rounds; in a run it begins anew. */
+  readonly moments?: 'anew' | 'kept' | '8-bit'
   /** What of the terms is not as in `termsOf`. */
   readonly terms?: Partial<Terms>
 }
@@ -56,11 +56,13 @@ export async function runCourse(backend: Backend, plan: Plan): Promise<Course> {
     const form = formIn(terms, { length, round: replica.rounds })
     const contributions: { update: ReturnType<typeof decode>; weight: number }[] = []
     for (const [worker, { before, own }] of kept.entries()) {
-      const moments = plan.keepsMoments ? states[worker] : undefined
+      const moments = states[worker]
       const common = { layout, replica, data, seed: problem.seed, worker, steps, moments }
       const options = { ...common, stepsPerRound: steps, terms, before, own }
       const { end, made } = await makeContribution(trainerOf(run), options)
-      states[worker] = end.slice(layout.slots.length)
+      const state = end.slice(layout.slots.length)
+      if (plan.moments === 'kept') states[worker] = state
+      if (plan.moments === '8-bit') states[worker] = inEightBits(state)
       const update = decode(made.payload, form)
       contributions.push({ update, weight: steps })
       kept[worker] = { before: floats(made.ifAccepted), own: terms.overlap ? update : undefined }
@@ -98,4 +100,18 @@ async function onOneMachine(backend: Backend, plan: Plan): Promise<Course> {
 function termsOf({ rule, rounds, terms }: Plan): Terms {
   const common = { keptLast: 256, outerRateMicro: 1_000_000 }
   return trainingOrder({ buyer: `0x${'11'.repeat(20)}`, rule, rounds, ...common, ...terms })
+}
+
+/** Moments as 8-bit integers with a power of two for each 4,096: means as they are, squares by their roots. */
+function inEightBits(state: readonly Uint8Array[]): readonly Uint8Array[] {
+  return state.map((bytes, at) => {
+    if (at === state.length - 1) return bytes
+    const values = floats(bytes)
+    const isSquare = at % 2 === 1
+    const { length } = values
+    const form = { length, begin: 0, end: length, bits: 8 }
+    const rounded = toVector(from(isSquare ? values.map(Math.sqrt) : values, form))
+    const back = Float32Array.from(rounded, (each) => (isSquare ? each * each : each))
+    return new Uint8Array(back.buffer)
+  })
 }
