@@ -8,7 +8,7 @@ describe('weft demo', () => {
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['src/cli/main.ts', 'demo', '--once', '--gateway-port', '0', '--explorer-port', '0'],
-      { timeout: 280_000, maxBuffer: 1 << 24 },
+      { timeout: 560_000, maxBuffer: 1 << 24 },
     )
     const lines = stdout.trimEnd().split('\n')
     const summary: unknown = JSON.parse(lines.at(-1)!)
@@ -20,10 +20,18 @@ describe('weft demo', () => {
     expect(verified! + rejected!).toBe(20)
     // The wrong exact answer: disputed, and decided on the chain.
     expect(summary).toMatchObject({ dispute: { winner: 'challenger', slashedMicroUsd: '1000000' } })
+    // The model that four workers trained: the liar was convicted, and it answers.
+    const { training } = summary as { training: Record<string, number> }
+    expect(training).toMatchObject({ rounds: 16, workers: 4, killed: 1, tier: 'exact' })
+    expect(training).toMatchObject({ convicted: 1, wronglyConvicted: 0, model: 'documents' })
+    expect(training['firstLoss']).toBeGreaterThan(5)
+    expect(training['loss']).toBeLessThan(3)
+    expect(training['lateFrom']).toBeGreaterThan(0)
+    expect(training['answer']).not.toBe('')
     const rows = lines.filter((line) => /^ +0x[0-9a-f]{10} /.test(line))
     expect(rows).toHaveLength(20)
     expect(
       rows.filter((row) => row.includes('refunded')).every((row) => row.includes('provider-3')),
     ).toBe(true)
-  }, 300_000)
+  }, 600_000)
 })

@@ -103,7 +103,7 @@ async function startDemo() {
     [
       'src/cli/main.ts',
       'demo',
-      ...`--home ${home} --jobs 4 --json --exit-with-parent`.split(' '),
+      ...`--home ${home} --jobs 4 --no-training --json --exit-with-parent`.split(' '),
       ...'--gateway-port 0 --explorer-port 0'.split(' '),
     ],
     { stdio: ['pipe', 'pipe', 'inherit'] },

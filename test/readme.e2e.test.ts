@@ -8,10 +8,12 @@ import { afterAll, describe, expect, test } from 'vitest'
 const folder = mkdtempSync(join(tmpdir(), 'weft-readme-'))
 const commands = commandsOf(readFileSync('README.md', 'utf8'))
 const environment: Record<string, string | undefined> = { ...process.env }
-let network: ChildProcess | undefined
+/** What runs in other terminals, and what each says when the reader can go on. */
+const others: ChildProcess[] = []
+const ready = /Try it|weights; run|Selling/
 
 afterAll(async () => {
-  await stop(network)
+  for (const child of others.toReversed()) await stop(child)
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -19,33 +21,44 @@ describe('README.md', () => {
   copyRepository()
 
   test.each(commands)(
-    '%s',
-    async (command) => {
+    '$command',
+    async ({ command, isTerminal }) => {
       if (command.startsWith('export ')) {
         const [, name, value] = /^export (\w+)=(.*)$/.exec(command)!
         environment[name!] = value!
-      } else if (command === 'npm start') {
-        network = run(command)
+      } else if (isTerminal) {
+        const child = run(command)
+        others.push(child)
         const ended = new Promise<never>((_, reject) =>
-          network!.once('exit', (code) => reject(new Error(`\`npm start\` ended with ${code}.`))),
+          child.once('exit', (code) => reject(new Error(`\`${command}\` ended with ${code}.`))),
         )
-        await Promise.race([says(network, /Try it/), ended])
+        ended.catch(() => {})
+        await Promise.race([says(child, ready), ended])
       } else {
         const child = run(command)
         const code = await new Promise((resolve) => child.once('exit', resolve))
         expect(code).toBe(0)
       }
     },
-    300_000,
+    600_000,
   )
 })
 
-/** The lines of `sh` blocks, without their comments; a block marked `no-test` names things a reader has to fill in. */
-function commandsOf(text: string): readonly string[] {
-  return [...text.matchAll(/^```sh\n([^]*?)^```/gm)]
-    .flatMap(([, block]) => block!.split('\n'))
-    .map((line) => line.replace(/\s+#.*$/, '').trim())
-    .filter((line) => line !== '')
+/**
+ * The lines of `sh` blocks, without their comments. Those marked `terminal` stay open in a terminal of their own, as
+ * `npm start` does; a block marked `no-test` names things a reader has to fill in.
+ */
+function commandsOf(text: string): readonly { command: string; isTerminal: boolean }[] {
+  return [...text.matchAll(/^```sh( terminal)?\n([^]*?)^```/gm)].flatMap(([, terminal, block]) =>
+    block!
+      .split('\n')
+      .map((line) => line.replace(/\s+#.*$/, '').trim())
+      .filter((line) => line !== '')
+      .map((command) => ({
+        command,
+        isTerminal: terminal !== undefined || command === 'npm start',
+      })),
+  )
 }
 
 /** A fresh tree of the tracked files, which shares the installed packages. */

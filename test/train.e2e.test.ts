@@ -48,7 +48,7 @@ describe('weft train', () => {
     expect(printed.lines.join('\n')).toContain('keptFirst: 1024')
   })
 
-  test('a joiner and the first node are killed and come back; all have the same model, and the audit passes', async () => {
+  test('a joiner, the first node and then all are killed and come back; all have the same model, and the audit passes', async () => {
     const firstOnce = start(first)
     await firstOnce.says('node-start')
     const one = start(joiner('one'))
@@ -61,9 +61,13 @@ describe('weft train', () => {
 
     expect(await firstOnce.kill()).toBe('SIGKILL')
     const firstAgain = start(first)
-    const ends = await Promise.all([firstAgain, again, two].map((each) => each.ended))
+    await firstAgain.says('round-end')
+
+    await Promise.all([firstAgain, again, two].map((each) => each.kill()))
+    const all = [first, joiner('one'), joiner('two')].map(start)
+    const ends = await Promise.all(all.map((each) => each.ended))
     expect(ends.map((end) => end.code)).toEqual([0, 0, 0])
-    const outcomes = [firstAgain, again, two].map((each) => each.events('node-end')[0]!)
+    const outcomes = all.map((each) => each.events('node-end')[0]!)
     expect(outcomes.map(({ rounds }) => rounds)).toEqual([6, 6, 6])
     expect(new Set(outcomes.map(({ replica }) => replica)).size).toBe(1)
     expect(outcomes.every(({ outcome }) => outcome === 'ended')).toBe(true)

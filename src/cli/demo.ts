@@ -2,14 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
+import type { Clock } from '../runtime/Clock.ts'
 import { systemClock } from '../runtime/systemClock.ts'
+import { askTrained } from './demo/askTrained.ts'
 import { buyCompletions } from './demo/buyCompletions.ts'
 import { disputeOnce } from './demo/disputeOnce.ts'
 import { openLedger } from './demo/openLedger.ts'
-import { printer } from './demo/printer.ts'
-import { startLocalNetwork } from './demo/startLocalNetwork.ts'
+import { type Printer, printer } from './demo/printer.ts'
+import { type LocalNetwork, startLocalNetwork } from './demo/startLocalNetwork.ts'
+import { trainTogether } from './demo/trainTogether.ts'
 import { parseInteger, parsePort } from './parseOptions.ts'
 import { run, runUntilStopped } from './run.ts'
+import { size } from './train/reporter.ts'
 
 /** Options of `weft demo`. */
 export type DemoOptions = {
@@ -20,6 +24,7 @@ export type DemoOptions = {
   model?: string
   upstream?: string
   dispute: boolean
+  training: boolean
   gatewayPort: number
   explorerPort: number
   json?: boolean
@@ -30,7 +35,7 @@ export type DemoOptions = {
 export function demoCommand(): Command {
   return new Command('demo')
     .description(
-      'bring up a whole network on this machine, buy completions on it, and dispute a wrong one',
+      'bring up a whole network on this machine, buy on it, dispute a wrong answer, train a model and ask it',
     )
     .option('--once', 'end after the purchases, with one JSON line as the last line')
     .option('--jobs <count>', 'completions to buy', parseInteger({ min: 1, max: 10_000 }), 20)
@@ -40,6 +45,7 @@ export function demoCommand(): Command {
       '--no-dispute',
       'leave out the wrong exact answer that the chain decides about (sold of the default model only)',
     )
+    .option('--no-training', 'leave out the model that four workers train and the network serves')
     .option(
       '--home <dir>',
       'where its state is kept (default: .weft/demo; with --once a new folder)',
@@ -67,12 +73,19 @@ async function demo(options: DemoOptions): Promise<void> {
   say.money('Money on the chain before', before)
   const summary = await buyCompletions({ clock, say }, { network, ledger, jobs: options.jobs })
   const dispute = network.isExact ? await disputeOnce({ clock, say }, { network }) : undefined
+  const training = options.training ? await trainAndAsk({ clock, say }, network) : undefined
   const after = await ledger.read()
   say.money('Money on the chain after', after)
   const conserved = after.conserved && before.conserved && after.minted === before.minted
 
   const seconds = Math.round((clock.now() - startedAt) / 100) / 10
-  const line = { ...summary, conserved, ...(dispute ? { dispute } : {}), seconds }
+  const line = {
+    ...summary,
+    conserved,
+    ...(dispute ? { dispute } : {}),
+    ...(training ? { training } : {}),
+    seconds,
+  }
   if (options.once) {
     await stack.disposeAsync()
     console.log(JSON.stringify(line))
@@ -85,6 +98,27 @@ async function demo(options: DemoOptions): Promise<void> {
     console.log(JSON.stringify({ ready: 'demo', ...facts }))
   }
   await runUntilStopped(stack, options)
+}
+
+/** Has a model trained, puts it on the network, and asks it a question. */
+async function trainAndAsk(ports: { clock: Clock; say: Printer }, network: LocalNetwork) {
+  const { say } = ports
+  const { explorer } = network.urls
+  say.line(
+    "  Four workers train a model of this repository's documents; one lies, one will be killed,",
+  )
+  say.line(`  one comes late. Its loss, live: ${explorer}/#/training`)
+  const { folder, ...result } = await trainTogether(ports, { network })
+  const asked = await say.step('the model is served, and asked through the gateway', () =>
+    askTrained(ports, { network, folder }),
+  )
+  const { firstLoss, loss, payloadBytes, convicted } = result
+  say.line(
+    `      loss ${firstLoss.toFixed(2)} -> ${loss.toFixed(2)}, ${size(payloadBytes)} of payloads, ${convicted} convicted`,
+  )
+  say.line(`      "${asked.question}" ${JSON.stringify(asked.answer)}`)
+  say.line(`      by ${asked.model}, ${asked.tier}; ${explorer}/#/training/${result.run}\n`)
+  return { ...result, ...asked }
 }
 
 function chooseHome(options: DemoOptions, stack: AsyncDisposableStack): string {

@@ -22,7 +22,7 @@ export async function disputeOnce(
   { clock, say }: { clock: Clock; say: Printer },
   { network }: { network: LocalNetwork },
 ): Promise<DisputeSummary> {
-  const { urls, asCustomer, model } = network
+  const { urls, asCustomer, exactModel: model } = network
   if (!(await endedDispute(urls.explorer))) {
     // Longer than a probe, which a clever cheat answers honestly.
     const bought = await say.step('an exact answer is bought from provider-4', async () => {

@@ -11,6 +11,8 @@ export type Money = {
   readonly providersStaked: bigint
   /** Bonds and credit for disputes, and what of lost bonds nobody gets. */
   readonly disputes: bigint
+  /** What the buyer of a run of training has in the vault, and what its workers earned. */
+  readonly training: bigint
   /** What left the buyer's leases for the providers so far. */
   readonly claimed: bigint
   /** Everything that was ever made, and everything that can be found. */
@@ -35,24 +37,26 @@ export function openLedger(network: Parties & { readonly chain: Chain }) {
 
 const rereads = 10
 
-type Parties = Pick<LocalNetwork, 'buyer' | 'customer' | 'validator' | 'providers' | 'minted'>
+type Parties = Pick<LocalNetwork, 'buyer' | 'customer' | 'validator' | 'providers' | 'minted'> &
+  Partial<Pick<LocalNetwork, 'trainers'>>
 
 async function readMoney(chain: Chain, parties: Parties): Promise<Money> {
-  const { buyer, customer, validator, providers, minted } = parties
+  const { buyer, customer, validator, providers, minted, trainers = [] } = parties
   const sum = async (
     read: (account: Hex.Address) => Promise<bigint>,
     accounts: readonly Hex.Address[] = providers,
   ) => (await Promise.all(accounts.map(read))).reduce((total, amount) => total + amount, 0n)
-  const all = [...providers, customer, validator]
+  const all = [...providers, customer, validator, ...trainers]
   const court = chain.parameters.disputes.address
   const inVault = async (account: Hex.Address) => {
     const { freeMicroUsd, reservedMicroUsd } = await chain.deposit(account)
     return freeMicroUsd + reservedMicroUsd
   }
-  const [buyerWallet, deposit, ofCustomer, earned, staked, wallets] = await Promise.all([
+  const [buyerWallet, deposit, ofCustomer, training, earned, staked, wallets] = await Promise.all([
     chain.balance(buyer),
     chain.deposit(buyer),
     inVault(customer),
+    sum(async (account) => (await inVault(account)) + (await chain.earned(account)), trainers),
     sum((account) => chain.earned(account)),
     sum(async (account) => {
       const { stakeMicroUsd, unbondingMicroUsd } = await chain.registration(account)
@@ -70,7 +74,7 @@ async function readMoney(chain: Chain, parties: Parties): Promise<Money> {
       return freeMicroUsd + reservedMicroUsd
     }, all),
   ])
-  const owed = deposit.freeMicroUsd + deposit.reservedMicroUsd + ofCustomer + earned
+  const owed = deposit.freeMicroUsd + deposit.reservedMicroUsd + ofCustomer + training + earned
   const disputes = inDisputes + burned
   const accounted = buyerWallet + wallets + owed + staked + disputes
   return {
@@ -80,6 +84,7 @@ async function readMoney(chain: Chain, parties: Parties): Promise<Money> {
     providersEarned: earned,
     providersStaked: staked,
     disputes,
+    training,
     claimed: earned,
     minted,
     accounted,

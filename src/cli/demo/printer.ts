@@ -69,6 +69,7 @@ export function printer(options: { quiet: boolean; clock: Clock }): Printer {
         ['providers, earned', money.providersEarned],
         ['providers, staked', money.providersStaked],
         ['disputes, credit and bonds', money.disputes],
+        ['training, deposit and pay', money.training],
       ]
       for (const [name, amount] of rows)
         line(`    ${name.padEnd(28)}${formatUsd(amount).padStart(14)}`)

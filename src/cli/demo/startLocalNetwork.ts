@@ -19,6 +19,15 @@ import type { Printer } from './printer.ts'
 
 /** A running network of processes on this machine. */
 export type LocalNetwork = AsyncDisposable & {
+  /** Folder of all its parts, and its network file. */
+  readonly home: string
+  readonly file: string
+  /** Starts one more part: `weft COMMAND`, with the options that all have. */
+  readonly start: (
+    name: string,
+    command: readonly string[],
+    options: Readonly<Record<string, unknown>>,
+  ) => ReturnType<Supervisor['start']>
   readonly supervisor: Supervisor
   readonly chain: Chain
   readonly buyer: Hex.Address
@@ -26,10 +35,16 @@ export type LocalNetwork = AsyncDisposable & {
   /** Buys exact answers by itself, without the gateway. */
   readonly customer: Hex.Address
   readonly validator: Hex.Address
+  /** Who trains together; the first of them orders and pays. None with `--no-training`. */
+  readonly trainers: readonly Hex.Address[]
+  /** The one of them that lies. */
+  readonly liar: Hex.Address | undefined
   /** The provider that serves another model than it says; undefined with `--upstream`. */
   readonly cheat: Hex.Address | undefined
   /** Whether exact answers are for sale, and the cheat sells wrong ones. */
   readonly isExact: boolean
+  /** The name that they are sold under. */
+  readonly exactModel: string
   /** Runs a command as the customer and gives its lines. */
   readonly asCustomer: (...args: readonly string[]) => Promise<readonly string[]>
   /** Micro-USD made for the parties when the chain began. */
@@ -59,7 +74,9 @@ export async function startLocalNetwork(
   const random = systemRandom()
   const party = (name: string) => Home.identity(folder(name), { random })
   const names = ['provider-1', 'provider-2', 'provider-3'] as const
-  const providers = [...names, exactName].map((name) => party(name))
+  const server = options.training ? [serverName] : []
+  const providers = [...names, exactName, ...server].map((name) => party(name))
+  const trainers = options.training ? trainerNames.map((name) => party(name)) : []
   const [buyer, validator, bootstrap, customer] = [
     'gateway',
     'validator',
@@ -80,7 +97,7 @@ export async function startLocalNetwork(
     ),
   )
 
-  const paid = [...providers, buyer, validator, customer]
+  const paid = [...providers, buyer, validator, customer, ...trainers.slice(0, 1)]
   const { chain, file } = await say.step('chain and contracts are up', async () => {
     const network = join(home, 'network.json')
     const mints = paid.flatMap(({ address }) => ['--mint', `${address}=${walletMicroUsd}`])
@@ -94,9 +111,13 @@ export async function startLocalNetwork(
     return { file: network, chain: stack.use(connected) }
   })
 
-  const start = (name: string, command: string, options: Record<string, unknown> = {}) =>
+  const start = (
+    name: string,
+    command: string | readonly string[],
+    options: Readonly<Record<string, unknown>> = {},
+  ) =>
     supervisor.start(name, [
-      command,
+      ...[command].flat(),
       ...flags({ home: folder(name), network: file, 'log-level': 'info', ...options }),
     ])
   const listen = '/ip4/127.0.0.1/tcp/0'
@@ -156,14 +177,20 @@ export async function startLocalNetwork(
 
   const owned = stack.move()
   return {
+    home,
+    file,
+    start: (name, command, options) => start(name, command, { listen, ...options }),
     supervisor,
     chain,
     buyer: buyer.address,
     providers: providers.map(({ address }) => address),
     customer: customer.address,
     validator: validator.address,
+    trainers: trainers.map(({ address }) => address),
+    liar: trainers[2]?.address,
     cheat: models.verifiable ? providers[2]!.address : undefined,
     isExact: models.verifiable && models.isExact,
+    exactModel: exactId(models.id),
     asCustomer: (...args) =>
       runWeft([...args, ...flags({ home: folder('customer'), network: file, listen })]),
     minted: walletMicroUsd * BigInt(paid.length),
@@ -180,6 +207,7 @@ export declare namespace startLocalNetwork {
     model?: string | undefined
     upstream?: string | undefined
     dispute: boolean
+    training: boolean
     gatewayPort: number
     explorerPort: number
   }
@@ -208,10 +236,15 @@ function providerOptions(models: DemoModels, index: number): Record<string, unkn
 
 /** The fourth provider sells exact answers, and computes them with one wrong bit. */
 function exactOptions({ path, id }: { path: string; id: string }): Record<string, unknown> {
-  return { model: path, 'model-id': id, engine: 'exact', 'cheat-bit': wrongBit }
+  return { model: path, 'model-id': exactId(id), engine: 'exact', 'cheat-bit': wrongBit }
 }
 
 const exactName = 'provider-4'
+/** A name of its own: bids of other prices would decide in the auctions for the first one what all are paid. */
+const exactId = (id: string) => `${id}-exact`
+/** Serves what was trained. */
+export const serverName = 'provider-5'
+const trainerNames = ['trainer-1', 'trainer-2', 'trainer-3', 'trainer-4']
 
 /** A bit of the first model's weights that shows in its answers. */
 const wrongBit = 'model.layers.0.self_attn.v_proj.weight:3070'
