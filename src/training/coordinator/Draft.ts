@@ -36,6 +36,7 @@ export type DraftRound = {
   readonly batch: Hex.Hex
   parent: Hex.Hex | undefined
   quorumAt: number | undefined
+  drawn: ReadonlySet<number> | undefined
   readonly commitments: Map<number, Arrived>
   readonly witnesses: Map<number, string>
   readonly reports: Map<number, Hex.Hex>
@@ -103,6 +104,7 @@ export function emptyRound(number: number, batch: Hex.Hex): DraftRound {
     batch,
     parent: undefined,
     quorumAt: undefined,
+    drawn: undefined,
     commitments: new Map(),
     witnesses: new Map(),
     reports: new Map(),

@@ -39,6 +39,8 @@ export type Worker = {
   readonly attempt: number
   /** The first round that it takes part in. */
   readonly firstRound: number
+  /** Rounds in which its contribution counted. */
+  readonly accepted: number
   /** Rounds missed in a row. */
   readonly missed: number
   readonly earnedMicroUsd: bigint
@@ -55,6 +57,8 @@ export type Round = {
   readonly parent: Hex.Hex | undefined
   /** When three quarters had committed. */
   readonly quorumAt: number | undefined
+  /** Who was drawn to bear witness; undefined before the phase, and when everybody is asked. */
+  readonly drawn: ReadonlySet<number> | undefined
   readonly commitments: ReadonlyMap<number, Arrived>
   /** Of each witness, the workers whose payloads it holds. */
   readonly witnesses: ReadonlyMap<number, string>
@@ -90,6 +94,8 @@ export type Policy = {
   readonly coolDownMs: number
   /** How long an auditor may take. */
   readonly auditMs: number
+  /** How many are drawn to bear witness of a round. */
+  readonly witnesses: number
   /** Rounds missed in a row until a worker is dropped. */
   readonly missedLimit: number
 }
@@ -100,6 +106,7 @@ export const defaultPolicy: Policy = {
   witnessMs: 15_000,
   coolDownMs: 120_000,
   auditMs: 120_000,
+  witnesses: 64,
   missedLimit: 3,
 }
 
@@ -153,6 +160,7 @@ export function initial(
       batch: run,
       parent: undefined,
       quorumAt: undefined,
+      drawn: undefined,
       commitments: new Map(),
       witnesses: new Map(),
       reports: new Map(),

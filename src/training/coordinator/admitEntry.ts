@@ -23,16 +23,14 @@ export function admitEntry(draft: Draft, entry: Entry.Entry): void {
 }
 
 /**
- * Those of some entries that would have an effect now, in their order; a `join` is among them even when it has
- * none, so that who is refused learns why from the log.
+ * Says of one entry after the other whether it would have an effect after those before; a `join` is let through
+ * even when it has none, so that who is refused learns why from the log.
  */
-export function effective(state: State, entries: readonly Entry.Entry[]): readonly Entry.Entry[] {
+export function admission(state: State): (entry: Entry.Entry) => boolean {
   const draft = draftOf(state, Hex.zero)
-  return entries.filter(
-    (entry) =>
-      (entry.signed.message.run === state.run && admit(draft, entry) === undefined) ||
-      entry.kind === 'join',
-  )
+  return (entry) =>
+    (entry.signed.message.run === state.run && admit(draft, entry) === undefined) ||
+    entry.kind === 'join'
 }
 
 function admit(draft: Draft, entry: Entry.Entry): string | undefined {
@@ -78,6 +76,7 @@ function join(draft: Draft, message: Join.Join): string | undefined {
     standing: 'active',
     attempt: message.attempt,
     firstRound,
+    accepted: known?.accepted ?? 0,
     missed: 0,
     earnedMicroUsd: known?.earnedMicroUsd ?? 0n,
     error: known?.error ?? Hex.zero,
@@ -111,6 +110,7 @@ function witness(draft: Draft, message: Witness.Witness): string | undefined {
   if (!worker) return 'not-a-worker'
   if (phase !== 'witness' || message.round !== round.number) return 'not-now'
   if (message.batch !== draft.began) return 'another-branch'
+  if (round.drawn && !round.drawn.has(worker.number)) return 'not-drawn'
   if (!/^[0-9a-f]*$/.test(message.held)) return 'not-a-set'
   round.witnesses.set(worker.number, message.held)
   return undefined

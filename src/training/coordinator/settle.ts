@@ -90,7 +90,7 @@ function reject(draft: Draft, closed: DraftClosedRound, worker: number, reason: 
 }
 
 /** A word from a seed for the n-th draw about a worker. */
-function draw(seed: Hex.Hex, worker: number, n: number): number {
+export function draw(seed: Hex.Hex, worker: number, n: number): number {
   const bytes = new Uint8Array(40)
   bytes.set(Hex.toBytes(seed))
   const view = new DataView(bytes.buffer)

@@ -5,7 +5,7 @@ import { admitEntry, countMissed } from './admitEntry.ts'
 import { holds } from './bitmap.ts'
 import { deadlineMs, quorumShare } from './deadline.ts'
 import { type Draft, draftOf, drop, emptyRound, enter, update } from './Draft.ts'
-import { assignAudits, settle } from './settle.ts'
+import { assignAudits, draw, settle } from './settle.ts'
 import { activeIn, type Decision, type State } from './State.ts'
 
 /** What a batch of the log brings. */
@@ -108,15 +108,27 @@ function endRound(draft: Draft): void {
     if (activeIn(draft).length === 0) enter(draft, 'gathering')
     return
   }
-  if (over || (committed > 0 && committed === active.length)) enter(draft, 'witness')
+  if (over || (committed > 0 && committed === active.length)) beginWitness(draft)
+}
+
+/** Asks all who take part what they hold, or as many of them as the policy has drawn by the batch's hash. */
+function beginWitness(draft: Draft): void {
+  const active = activeIn(draft)
+  const { witnesses } = draft.policy
+  if (active.length > witnesses) {
+    const ranked = active.map(({ number }) => ({ number, rank: draw(draft.seed, number, 0) }))
+    const first = ranked.toSorted((a, b) => a.rank - b.rank || a.number - b.number)
+    draft.round.drawn = new Set(first.slice(0, witnesses).map(({ number }) => number))
+  }
+  enter(draft, 'witness')
 }
 
 function endWitness(draft: Draft): void {
   const { round, policy } = draft
-  const active = activeIn(draft)
-  const heard = active.filter(({ number }) => round.witnesses.has(number)).length
+  const asked = activeIn(draft).filter(({ number }) => round.drawn?.has(number) ?? true)
+  const heard = asked.filter(({ number }) => round.witnesses.has(number)).length
   const late = draft.now - draft.since >= policy.witnessMs
-  if (heard < active.length && !late) return
+  if (heard < asked.length && !late) return
   const accepted = [...round.commitments].filter(([number]) => isHeld(draft, number))
   if (accepted.length === 0) {
     draft.decisions.push({ kind: 'round-repeated', round: round.number })
@@ -156,7 +168,9 @@ function close(
   const counted = new Set(accepted.map(([worker]) => worker))
   for (const [worker, { commitment }] of draft.round.commitments) {
     const { errorIfAccepted, errorIfLate } = commitment
-    update(draft, worker, { error: counted.has(worker) ? errorIfAccepted : errorIfLate })
+    const { accepted: before } = draft.workers[worker]!
+    if (counted.has(worker)) update(draft, worker, { error: errorIfAccepted, accepted: before + 1 })
+    else update(draft, worker, { error: errorIfLate })
   }
   const arrivals = accepted.map(([, { afterMs }]) => afterMs)
   draft.arrivalsMs = [...draft.arrivalsMs, ...arrivals].slice(-arrivalLimit)

@@ -3,6 +3,7 @@ import { trainingOrder } from '../../../test/trainingOrder.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Identity from '../../protocol/Identity.ts'
 import * as Batch from '../../protocol/training/Batch.ts'
+import type * as Entry from '../../protocol/training/Entry.ts'
 import { initial, type State, type Worker } from '../coordinator/State.ts'
 import { isBetter, type Link } from './isBetter.ts'
 
@@ -23,6 +24,10 @@ describe('isBetter', () => {
     const loud = branch('a', { length: 3, term: 2, voters: [0, 0, 0, 7, 8, 9] })
     const two = branch('b', { length: 3, term: 1, voters: [1, 2] })
     expect(isBetter(loud, two, forkWith(5))).toBe(false)
+    const gone = forkWith(5, { standing: 'gone', accepted: 1 })
+    const never = forkWith(5, { standing: 'gone', accepted: 0 })
+    expect(isBetter(two, branch('d', { length: 9, term: 9, voters: [3] }), gone)).toBe(true)
+    expect(isBetter(two, branch('d', { length: 9, term: 9, voters: [3] }), never)).toBe(false)
     const early = branch('c', { length: 3, term: 9, voters: [0, 1, 3], seen: Hex.sha256('before') })
     expect(isBetter(early, two, forkWith(5))).toBe(false)
   })
@@ -47,11 +52,13 @@ describe('isBetter', () => {
   })
 })
 
-function forkWith(crew: number): State {
+function forkWith(crew: number, change: Partial<Worker> = {}): State {
   const state = initial(run, trainingOrder({ buyer: buyer.address }))
   const workers = Array.from({ length: crew }, (_, number) => ({
     address: addressOf(number),
     standing: 'active',
+    accepted: 0,
+    ...change,
   })) as unknown as readonly Worker[]
   return { ...state, workers }
 }
@@ -74,12 +81,14 @@ function branch(name: string, { length, term, voters, seen }: Options): readonly
       hash,
       state: forkWith(0),
       decisions: [],
-      bound:
-        sequence === length - 1
-          ? voters.map((number) => ({ author: addressOf(number), batch: first }))
-          : [],
+      inbox: sequence === length - 1 ? voters.map((number) => witness(number, first)) : [],
     }
   })
+}
+
+function witness(number: number, batch: Hex.Hex): Entry.Entry {
+  const message = { run, worker: addressOf(number), round: 0, batch, held: '' }
+  return { kind: 'witness', signed: { message, signature: '0x' } }
 }
 
 /** A branch that has closed a round of three, after which some reported. */
@@ -89,6 +98,6 @@ function closed(links: readonly Link[], reporters: readonly number[]): readonly 
   return links.map((link) => ({
     ...link,
     decisions: [{ kind: 'round-close', round: 0, accepted }],
-    state: { ...link.state, round: { ...link.state.round, number: 1, reports } },
+    state: { ...link.state!, round: { ...link.state!.round, number: 1, reports } },
   }))
 }

@@ -70,7 +70,8 @@ export async function openLog(
   const table = `training/${run}`
   const links: Link[] = []
   const start = initial(run, message, policy)
-  const last = () => links.at(-1)?.state ?? start
+  const last = () => stateAfter(links.length)
+  let decided: Decision[] = []
   const headAt = (count: number): Head => {
     const link = links[count - 1]
     if (!link) return { hash: run, sequence: -1, term: 0, now: 0 }
@@ -83,21 +84,35 @@ export async function openLog(
 
   for (let after: string | undefined; ;) {
     const page = await store.list(table, { after })
-    for (const { value } of page) links.push(follow(Batch.deserialize(utf8.encode(value))))
+    for (const { value } of page) push(follow(Batch.deserialize(utf8.encode(value))))
     after = page.at(-1)?.key
     if (page.length === 0) break
   }
+  decided = decisionsOf(links)
 
   function follow(batch: Batch.Batch, at = links.length): Link {
-    const before = links[at - 1]?.state ?? start
     const hash = Batch.hash(domain, batch)
     const inbox = batch.entries.filter((entry) => Entry.isSigned(domain, entry))
-    const { state, outbox } = tick(before, { now: batch.head.message.now, seed: hash, inbox })
-    const bound = inbox.flatMap((entry) => {
-      const seen = Entry.batchOf(entry)
-      return seen === undefined ? [] : [{ author: Entry.authorOf(entry), batch: seen }]
-    })
-    return { batch, hash, state, decisions: outbox, bound }
+    const { now } = batch.head.message
+    const { state, outbox } = tick(stateAfter(at), { now, seed: hash, inbox })
+    return { batch, hash, inbox, state, decisions: outbox }
+  }
+
+  /** The state after so many batches, folded again from the last one kept before where it is not at hand. */
+  function stateAfter(count: number): State {
+    let from = count
+    while (from > 0 && !links[from - 1]!.state) from--
+    let state = links[from - 1]?.state ?? start
+    for (const { batch, hash, inbox } of links.slice(from, count))
+      state = tick(state, { now: batch.head.message.now, seed: hash, inbox }).state
+    return state
+  }
+
+  /** Adds a link, and lets go of the state of an older one. */
+  function push(link: Link): void {
+    links.push(link)
+    const old = links.length - 1 - keptStates
+    if (old >= 0 && old % keptStates !== 0) links[old] = { ...links[old]!, state: undefined }
   }
 
   /** Says why a batch may not follow; undefined when it may. */
@@ -114,7 +129,7 @@ export async function openLog(
         ? undefined
         : 'the term is not its coordinator to write'
     if (message.term < before.term || message.term > before.term + 1) return 'its term is wrong'
-    const wait = waitMs(links[at - 1]?.state ?? start, message.term, message.coordinator)
+    const wait = waitMs(stateAfter(at), message.term, message.coordinator)
     const isEarly = at > 0 && wait !== undefined && message.now < before.now + wait
     return wait === undefined || isEarly ? 'its coordinator was not in turn' : undefined
   }
@@ -131,15 +146,17 @@ export async function openLog(
     const at = first.head.message.sequence
     if (at > links.length) throw new LogError(`Batch ${at} comes before batch ${links.length}.`)
     const own = links.splice(at)
+    const before = { decided, count: decided.length }
     try {
       for (const batch of fresh) {
         const problem = problemOf(batch, links.length, nowMs)
         if (problem !== undefined)
           throw new LogError(`Batch ${batch.head.message.sequence} cannot stand: ${problem}.`)
-        links.push(follow(batch))
+        push(follow(batch))
       }
-      const fork = links[at - 1]?.state ?? start
-      if (own.length > 0 && !isBetter(links.slice(at), own, fork)) throw new BranchError()
+      if (own.length > 0 && !isBetter(links.slice(at), own, stateAfter(at))) throw new BranchError()
+      if (own.length > 0) decided = decisionsOf(links)
+      else for (const { decisions } of links.slice(at)) decided.push(...decisions)
       const undo = own.slice(fresh.length).map(({ batch }) => keyOf(batch))
       await store.write([
         ...fresh.map((batch) => ({
@@ -151,16 +168,18 @@ export async function openLog(
       ])
     } catch (error) {
       links.splice(at, Infinity, ...own)
+      decided = before.decided
+      decided.length = before.count
       throw error
     }
-    return { decisions: links.slice(at).flatMap(({ decisions }) => decisions), undone: own.length }
+    return { decisions: decisionsOf(links.slice(at)), undone: own.length }
   }
 
   return {
     run,
     order: message,
     state: last,
-    decisions: () => links.flatMap(({ decisions }) => decisions),
+    decisions: () => decided,
     history: () => links,
     head: () => headAt(links.length),
     from: (sequence, limit = 64) =>
@@ -177,6 +196,13 @@ export declare namespace openLog {
   type Ports = { domain: Domain.Domain; store: Store }
   type Options = { order: Signed<TrainingOrder.TrainingOrder>; policy?: Policy | undefined }
 }
+
+function decisionsOf(links: readonly Link[]): Decision[] {
+  return links.flatMap(({ decisions }) => [...decisions])
+}
+
+/** States of so many of the last batches are kept, and of every so many-th before. */
+const keptStates = 64
 
 const utf8 = new TextEncoder()
 

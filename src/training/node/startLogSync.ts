@@ -10,7 +10,7 @@ import { type Clock, every } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import type { Decision } from '../coordinator/State.ts'
-import { effective } from '../coordinator/admitEntry.ts'
+import { admission } from '../coordinator/admitEntry.ts'
 import { waitMs } from '../log/candidates.ts'
 import { BranchError, ClockError, clockSkewMs, type Log } from '../log/openLog.ts'
 
@@ -44,13 +44,13 @@ export async function startLogSync(
   const { log, network, identity, clock, domain, logger } = ports
   const { intervalMs = 250, idleMs = 1_000, settleMs = 2_000, peers = [], onDecisions } = options
   const { run } = log
-  /** Entries that wait for a batch of ours, by their hash. */
-  const waiting = new Map<Hex.Hex, Entry.Entry>()
+  /** Entries that wait for a batch of ours, by their signatures. */
+  const waiting = new Map<string, Entry.Entry>()
   let beganAt = clock.now()
   /** When the log last grew, by our clock: others' clocks say little about how long they have been silent. */
   let grewAt = beganAt
-  /** How far our clock is ahead of the coordinator's, as its last message showed. */
-  let aheadMs = 0
+  /** How far our clock is ahead of the coordinator's, as its last message showed, and when that was. */
+  let ahead = { ms: 0, at: beganAt }
   let complainedAt = -Infinity
   /** When a peer was last found to have a branch that counts less. */
   const weighedAt = new Map<string, number>()
@@ -72,14 +72,13 @@ export async function startLogSync(
     const { decisions, undone } = await log.take(batches, clock.now())
     if (log.head().hash !== hash) grewAt = clock.now()
     for (const batch of batches)
-      for (const entry of batch.entries) waiting.delete(Entry.hash(domain, entry))
+      for (const { signed } of batch.entries) waiting.delete(signed.signature)
     if (undone > 0) logger.info({ run, undone }, 'Took a better branch of the log.')
     if (decisions.length > 0) await onDecisions?.(decisions)
   }
 
-  async function write(term: number): Promise<void> {
+  async function write(term: number, entries: readonly Entry.Entry[]): Promise<void> {
     const { hash, sequence, now, term: before } = log.head()
-    const entries = fitting([...waiting.values()])
     const head = { run, term, sequence: sequence + 1, previous: hash }
     const wait = term === before ? 0 : (waitMs(log.state(), term, identity.address) ?? 0)
     // Time goes on in the log as it does here, however far behind our clock may be.
@@ -90,12 +89,22 @@ export async function startLogSync(
     await network.publish(topic, encode({ type: 'batch', batch }))
   }
 
-  /** Forgets what nobody signed or has no effect now; whoever still means it says it again. */
-  function sift(): void {
-    const said = [...waiting.values()].filter((each) => isWelcome(each))
-    const signed = said.filter((each) => Entry.isSigned(domain, each))
-    const wanted = new Set(effective(log.state(), signed))
-    for (const [id, entry] of waiting) if (!wanted.has(entry)) waiting.delete(id)
+  /**
+   * The next entries for a batch, as many as it may hold and gossip may carry. What nobody signed or has no effect
+   * now is forgotten; whoever still means it says it again.
+   */
+  function nextEntries(): readonly Entry.Entry[] {
+    const entries: Entry.Entry[] = []
+    const isAdmitted = admission(log.state())
+    let bytes = 1024
+    for (const [key, entry] of waiting) {
+      bytes += Json.toBytes(entry).byteLength
+      if (bytes > batchBytes || entries.length === Batch.limit) break
+      if (isWelcome(entry) && Entry.isSigned(domain, entry) && isAdmitted(entry))
+        entries.push(entry)
+      else waiting.delete(key)
+    }
+    return entries
   }
 
   /** Strangers may only join; what others say would fill the log. */
@@ -109,17 +118,20 @@ export async function startLogSync(
     const { term, sequence } = log.head()
     const silentMs = clock.now() - grewAt
     if (isCoordinator()) {
-      sift()
-      if (waiting.size > 0 || silentMs >= idleMs) await write(term)
+      for (let written = 0; written < burst; written++) {
+        const entries = nextEntries()
+        if (entries.length === 0 && (written > 0 || silentMs < idleMs)) return
+        await write(term, entries)
+      }
       return
     }
     // Nobody would take what we write.
-    if (sequence < 0 || aheadMs > clockSkewMs) return
+    const isAhead = ahead.ms > clockSkewMs && clock.now() - ahead.at < complainMs
+    if (sequence < 0 || isAhead) return
     const wait = waitMs(log.state(), term + 1, identity.address)
     if (wait === undefined || silentMs < wait || clock.now() - beganAt < wait) return
     logger.info({ run, term: term + 1 }, 'The coordinator is silent: going on in its place.')
-    sift()
-    await write(term + 1)
+    await write(term + 1, nextEntries())
   }
 
   function hear(body: Uint8Array, { from }: { from: string }): void {
@@ -153,9 +165,9 @@ export async function startLogSync(
   }
 
   function compareClocks(now: number): void {
-    aheadMs = clock.now() - now
-    if (aheadMs <= clockSkewMs) return
-    const seconds = Math.round(aheadMs / 1000)
+    ahead = { ms: clock.now() - now, at: clock.now() }
+    if (ahead.ms <= clockSkewMs) return
+    const seconds = Math.round(ahead.ms / 1000)
     complain(`This machine's clock is ${seconds} seconds ahead of the run's coordinator.`)
   }
 
@@ -168,7 +180,7 @@ export async function startLogSync(
 
   function keep(entry: Entry.Entry): void {
     if (entry.signed.message.run !== run || waiting.size >= waitingLimit) return
-    waiting.set(Entry.hash(domain, entry), entry)
+    waiting.set(entry.signed.signature, entry)
     const [oldest] = waiting.keys()
     // Only a coordinator empties this: others keep the latest, should they become it.
     if (waiting.size > keptLimit && !isCoordinator() && oldest) waiting.delete(oldest)
@@ -245,7 +257,7 @@ export async function startLogSync(
     if (agreed.hash !== hash) agreed = { hash, peers: new Set() }
     const members = log.state().workers.filter(({ standing }) => standing !== 'convicted')
     const others = members.map(({ peer }) => peer).filter((peer) => peer !== network.self)
-    const asked = others.slice(0, confirmLimit)
+    const asked = others.slice(-confirmLimit)
     const differing = await Promise.all(
       asked.map(async (peer) => {
         const batches = await askFor(peer, Math.max(0, sequence)).catch(() => undefined)
@@ -324,7 +336,9 @@ export declare namespace startLogSync {
 /** How long a branch that counts less is not looked at again. */
 const weighAgainMs = 3_000
 const complainMs = 60_000
-const waitingLimit = 4096
+const waitingLimit = 16_384
+/** How many batches are written at once, when there is much to say. */
+const burst = 32
 const keptLimit = 512
 const pageLimit = 1024
 const askedLimit = 16
@@ -352,13 +366,6 @@ const replySchema = z.strictObject({ batches: z.array(Batch.schema).check(z.maxL
 
 function encode(message: Message): Uint8Array {
   return Json.toBytes(message)
-}
-
-/** As many entries, the first ones, as a batch may hold and gossip may carry. */
-function fitting(entries: readonly Entry.Entry[]): readonly Entry.Entry[] {
-  let bytes = 1024
-  const end = entries.findIndex((entry) => (bytes += Json.toBytes(entry).byteLength) > batchBytes)
-  return entries.slice(0, Math.min(end < 0 ? entries.length : end, Batch.limit))
 }
 
 function fittingBatches(batches: readonly Batch.Batch[]): readonly Batch.Batch[] {

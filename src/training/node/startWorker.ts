@@ -95,7 +95,7 @@ export async function startWorker(
     const { round, phase } = state
     if (!round.reports.has(own.number)) await report(round)
     await gather(state)
-    if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state)
+    if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state, own)
     for (const [key, found] of auditor.findings(state, own)) await tellAudit(key, found)
     if (work) return
     const duty = auditor.next(state, own)
@@ -180,7 +180,8 @@ export async function startWorker(
     for (const payload of held.keys()) if (held.size > heldLimit) held.delete(payload)
   }
 
-  function bearWitness({ round, began: batch }: State): Promise<void> {
+  async function bearWitness({ round, began: batch }: State, own: Member): Promise<void> {
+    if (round.drawn && !round.drawn.has(own.number)) return
     const numbers = [...round.commitments]
       .filter(([, { commitment }]) => held.has(commitment.payload))
       .map(([number]) => number)
