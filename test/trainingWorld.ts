@@ -73,19 +73,21 @@ export async function trainingWorld({
   stepMs = [],
   policy,
   pay,
+  texts,
   text = 'the cat sat on the mat and the dog lay on the log. ',
 }: trainingWorld.Options): Promise<TrainingWorld> {
   const clock = virtualClock()
   const network = memoryNetwork({ clock, random: seededRandom(worldSeed), faults })
   const own = workshop ?? (await startWorkshop(backend))
   const { graph, layout, start, seed } = own
-  const data = new TextEncoder().encode(text.repeat(4))
+  const bytesOf = (words: string) => new TextEncoder().encode(words.repeat(4))
+  const data = bytesOf(text)
   const people = Array.from({ length: workers }, (_, number) => identityOf(number))
   const message = trainingOrder({
     buyer: people[0]!.address,
     graph: Hex.from(rootOf(graph)),
     start: Hex.from(StateRoot.from(layout.slots, start)),
-    data: Hex.from(DataRoot.from(data).root),
+    data: texts ? Hex.zero : Hex.from(DataRoot.from(data).root),
     seed0: seed[0],
     seed1: seed[1],
     rounds: 4,
@@ -128,7 +130,19 @@ export async function trainingWorld({
     const compliance = Hex.sha256('suite')
     const paid = await pay?.({ ...ports, store, number })
     const worker = await startWorker(
-      { ...ports, sync, contents, store, run, layout, start, data, source, compliance },
+      {
+        ...ports,
+        random: seededRandom(worldSeed * 1000 + number),
+        sync,
+        contents,
+        store,
+        run,
+        layout,
+        start,
+        data: texts ? bytesOf(texts[number]!) : data,
+        source,
+        compliance,
+      },
       {
         intervalMs: 200,
         onStep: () => clock.sleep(stepMs[number] ?? 0),
@@ -210,6 +224,8 @@ export declare namespace trainingWorld {
     /** A worker whose engine computes something else. */
     liar?: { number: number; spoil: (run: Run) => Run }
     text?: string
+    /** What each worker has of its own, in a private run. */
+    texts?: readonly string[]
   }
 }
 

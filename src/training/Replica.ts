@@ -79,16 +79,12 @@ export function advance(
   replica: Replica,
   { contributions, terms }: advance.Options,
 ): Replica {
-  const theta = flatten(layout, replica.parameters)
-  const { length } = theta
+  const length = lengthOf(layout)
   if (contributions.some(({ update }) => update.length !== length))
     throw new PayloadError('An update is for another model.')
-  const outer = replica.outer?.slice() ?? new Float32Array(outerSlots(terms) * length)
   const gradient =
     contributions.length === 0 ? new Float32Array(length) : aggregate(contributions, terms)
-  takeOuterStep(theta, outer, { gradient, terms, round: replica.rounds })
-  const parameters = unflatten(layout, replica.parameters, theta)
-  return { rounds: replica.rounds + 1, parameters, ...(outer.length > 0 ? { outer } : {}) }
+  return move(layout, replica, { gradient, terms })
 }
 
 export declare namespace advance {
@@ -97,6 +93,20 @@ export declare namespace advance {
     contributions: readonly Contribution[]
     terms: Terms
   }
+}
+
+/** The replica after a round whose updates come to `gradient`. */
+export function move(
+  layout: Layout,
+  replica: Replica,
+  { gradient, terms }: { gradient: Float32Array; terms: Terms },
+): Replica {
+  const theta = flatten(layout, replica.parameters)
+  const { length } = theta
+  const outer = replica.outer?.slice() ?? new Float32Array(outerSlots(terms) * length)
+  takeOuterStep(theta, outer, { gradient, terms, round: replica.rounds })
+  const parameters = unflatten(layout, replica.parameters, theta)
+  return { rounds: replica.rounds + 1, parameters, ...(outer.length > 0 ? { outer } : {}) }
 }
 
 function bytesOf(vector: Float32Array): Uint8Array {

@@ -68,7 +68,9 @@ export async function* auditRun(
     yield* reportDifferences(round)
     for (const { worker, payload } of accepted) {
       const commitment = commitments.get(`${round} ${payload}`)
-      if (commitment && isChosen(round, worker)) yield* segment(commitment, worker)
+      // What came of private data, nobody else can compute.
+      if (order.privacy === 'none' && commitment && isChosen(round, worker))
+        yield* segment(commitment, worker)
     }
     const payloadOf = (payload: Hex.Hex) => contents(payload)
     const after = await replicaAfter(replica, close, { layout, order, payloadOf })

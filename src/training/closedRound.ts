@@ -4,7 +4,9 @@ import type { Decision } from './coordinator/State.ts'
 import type { Contribution } from './payload/mean.ts'
 import { formIn } from './payload/Rule.ts'
 import { decode, type Update } from './payload/Update.ts'
-import { advance, type Layout, lengthOf, type Replica } from './Replica.ts'
+import * as Mask from './private/Mask.ts'
+import * as Units from './private/Units.ts'
+import { advance, type Layout, lengthOf, move, type Replica } from './Replica.ts'
 
 /** The decision that closes a round, with the contributions that count. */
 export type Close = Extract<Decision, { kind: 'round-close' }>
@@ -40,6 +42,13 @@ export function readPayload(
   }
 }
 
+/** Whether bytes are a payload of a round. */
+export function isPayload(bytes: Uint8Array, options: Parameters<typeof readPayload>[1]): boolean {
+  const { order, layout } = options
+  if (order.privacy === 'sums') return bytes.byteLength === 4 * lengthOf(layout)
+  return readPayload(bytes, options) !== undefined
+}
+
 /**
  * The state after a closed round. A payload that cannot be read counts for nothing: all who have its hash
  * have the same bytes, so all leave out the same.
@@ -53,11 +62,21 @@ export async function replicaAfter(
   { layout, order, payloadOf }: replicaAfter.Options,
 ): Promise<replicaAfter.Result> {
   const contributions: Contribution[] = []
+  const hidden: Uint32Array[] = []
   for (const { payload, weight, worker } of accepted) {
     const bytes = await payloadOf(payload, worker)
     if (!bytes) return { type: 'missing', payload, worker }
+    if (order.privacy === 'sums') {
+      hidden.push(Units.decode(bytes, lengthOf(layout)))
+      continue
+    }
     const update = readPayload(bytes, { layout, order, round })
     if (update) contributions.push({ update, weight })
+  }
+  if (hidden.length > 0) {
+    const clip = order.clipMicro / 1e6
+    const gradient = Units.meanOf(Mask.sum(hidden), { clip, count: hidden.length })
+    return { type: 'replica', replica: move(layout, replica, { gradient, terms: order }) }
   }
   const next = advance(layout, replica, { contributions, terms: order })
   return { type: 'replica', replica: next }

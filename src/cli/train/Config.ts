@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
-import { aggregations, rules, trainers } from '../../protocol/training/TrainingOrder.ts'
+import { aggregations, privacies, rules, trainers } from '../../protocol/training/TrainingOrder.ts'
+import { epsilonOf } from '../../training/private/Budget.ts'
 import * as Exact from '../exact/Config.ts'
 import { defaultConfig } from './defaultConfig.ts'
 
@@ -22,6 +23,11 @@ export type Terms = {
   readonly outerRate: number
   readonly outerMomentum: number
   readonly overlap: boolean
+  readonly privacy: (typeof privacies)[number]
+  readonly clipNorm: number
+  readonly noise: number
+  readonly epsilon: number | null
+  readonly delta: number
   readonly minWorkers: number
   readonly maxWorkers: number
   readonly roundSeconds: number
@@ -47,6 +53,11 @@ const defaults: Terms = {
   outerRate: 0.7,
   outerMomentum: 0,
   overlap: false,
+  privacy: 'none',
+  clipNorm: 1,
+  noise: 0,
+  epsilon: null,
+  delta: 0.000_01,
   minWorkers: 1,
   maxWorkers: 100,
   roundSeconds: 120,
@@ -71,6 +82,11 @@ const terms = z.partial(
     outerRate: number(0.000_001, 100),
     outerMomentum: number(0, 0.999),
     overlap: z.boolean(),
+    privacy: z.enum(privacies),
+    clipNorm: number(0.000_001, 4000),
+    noise: number(0, 16),
+    epsilon: z.nullable(number(0.001, 4000)),
+    delta: number(1e-12, 0.5),
     minWorkers: whole(1, 1000),
     maxWorkers: whole(1, 1000),
     roundSeconds: whole(1, 86_400),
@@ -102,7 +118,8 @@ export function parse(text: string, overrides: Overrides = {}): Settings {
   const { rounds = given?.rounds ?? defaults.rounds, ...others } = overrides
   // What any program may have computed, nobody can run again.
   const auditShare = given?.trainer === 'any' ? 0 : defaults.auditShare
-  const agreed = { ...defaults, auditShare, ...given, rounds } as Terms
+  const usual = { ...defaults, auditShare, ...(given?.privacy === 'sums' ? ofSums : {}) }
+  const agreed = { ...usual, ...given, rounds } as Terms
   for (const name of ['steps', 'checkpointEvery'])
     if (name in rest)
       throw new Exact.ConfigError([`${name}: it belongs below run, where it counts rounds`])
@@ -114,6 +131,8 @@ export function parse(text: string, overrides: Overrides = {}): Settings {
     throw new Exact.ConfigError(['run.minWorkers: it is at most run.maxWorkers'])
   if (agreed.rule === 'data-parallel' && (agreed.steps !== 1 || agreed.overlap))
     throw new Exact.ConfigError(['run.rule: data-parallel takes run.steps 1 and no run.overlap'])
+  const problems = privacyProblems(agreed)
+  if (problems.length > 0) throw new Exact.ConfigError(problems)
   const steps = agreed.rounds * agreed.steps
   const { recipe, seed, threads } = Exact.from(rest, { ...others, steps })
   const { optimiser } = recipe
@@ -122,4 +141,27 @@ export function parse(text: string, overrides: Overrides = {}): Settings {
       'optimiser: workers of data-parallel send gradients, so it is { kind: sgd, momentum: 0 }',
     ])
   return { recipe, seed, threads, terms: agreed }
+}
+
+/** What goes without saying of private runs: dense updates, which nobody can audit, of three workers at least. */
+const ofSums = { rule: 'diloco', auditShare: 0, minWorkers: 3 } as const
+
+function privacyProblems(agreed: Terms): readonly string[] {
+  const { privacy, noise, epsilon, delta } = agreed
+  if (privacy === 'none')
+    return noise > 0 ? ['run.noise: it takes run.privacy sums, which hides it in a sum'] : []
+  const isDense = agreed.rule === 'diloco' && agreed.aggregation === 'mean' && !agreed.overlap
+  const wrong = [
+    [isDense, 'run.privacy: sums takes run.rule diloco, run.aggregation mean and no run.overlap'],
+    [agreed.auditShare === 0, 'run.auditShare: with privacy sums it is 0'],
+    [agreed.minWorkers >= 3, 'run.minWorkers: with privacy sums it is at least 3'],
+    [noise === 0 || noise >= 0.001, 'run.noise: it is 0, or 0.001 to 16'],
+    [noise === 0 || epsilon !== null, 'run.epsilon: say what the noise is to keep, at run.delta'],
+    [noise > 0 || epsilon === null, 'run.epsilon: without run.noise nothing keeps it'],
+    [
+      noise === 0 || epsilon === null || epsilonOf(1 / (2 * noise ** 2), delta) <= epsilon,
+      `run.epsilon: one sum with this noise costs ${epsilonOf(1 / (2 * noise ** 2), delta).toFixed(3)}`,
+    ],
+  ] as const
+  return wrong.flatMap(([isRight, problem]) => (isRight ? [] : [problem]))
 }

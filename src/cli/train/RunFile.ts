@@ -25,8 +25,8 @@ const schema = z.strictObject({
   domain: z.strictObject({ chainId: z.int().check(z.minimum(0)), vault: address }),
   order: TrainingOrder.schema,
   recipe: Exact.recipe,
-  /** Bytes of the whole data file, of which the last part is held out. */
-  dataBytes: z.int().check(z.minimum(1)),
+  /** Bytes of the whole data file, of which the last part is held out; 0 where each worker has its own. */
+  dataBytes: z.int().check(z.minimum(0)),
   /** Multiaddrs with peer ids. */
   peers: z.array(z.string().check(z.maxLength(512))).check(z.maxLength(64)),
 })

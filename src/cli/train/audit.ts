@@ -8,10 +8,10 @@ import { type AuditFinding, auditRun } from '../../training/auditRun.ts'
 import { startBackend } from '../exact/startBackend.ts'
 import { formatUsd } from '../money.ts'
 import { parseInteger, parseShare } from '../parseOptions.ts'
-import { readBytes } from '../readBytes.ts'
 import { run } from '../run.ts'
 import { openRun } from './openRun.ts'
 import { expectOrdered, prepareRun } from './prepareRun.ts'
+import { readData } from './readData.ts'
 import { MissingDataError } from './run.ts'
 
 type AuditOptions = {
@@ -40,10 +40,14 @@ async function audit(folder: string, options: AuditOptions): Promise<void> {
   if (path === undefined) throw new MissingDataError()
   const { file, log } = await openRun(folder)
   const { message } = file.order
-  const data = readBytes(path)
+  const data = readData(path)
+  const isPrivate = message.privacy === 'sums'
   await using backend = await startBackend(options.backend, { threads })
   const seed = [message.seed0, message.seed1] as const
-  await using prepared = await prepareRun({ backend }, { recipe: file.recipe, seed, data })
+  await using prepared = await prepareRun(
+    { backend },
+    { recipe: file.recipe, seed, data, isPrivate },
+  )
   expectOrdered(message, prepared, { dataBytes: data.byteLength, orderedBytes: file.dataBytes })
   const random = systemRandom()
   const { layout, start, training, run: engine } = prepared

@@ -17,6 +17,11 @@ run:
   outerRate: 0.7      # how far the model goes along the workers' mean
   outerMomentum: 0    # and how much of that it goes on by in the next rounds
   overlap: false      # whether a round's updates are applied one round late, so that nobody waits for them
+  privacy: none       # or sums: each worker learns from data of its own, and nobody sees more than the sum of all updates
+  clipNorm: 1         # of privacy sums: the greatest length of an update
+  noise: 0            # of a sum, as a multiple of that; 0.001 to 16, or 0 for none
+  epsilon: null       # with noise: the run ends before its sums cost more, at this
+  delta: 0.00001
   minWorkers: 1       # the run begins when so many have joined
   maxWorkers: 100
   roundSeconds: 120   # the longest a round may take

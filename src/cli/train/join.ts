@@ -6,10 +6,10 @@ import { startBackend } from '../exact/startBackend.ts'
 import * as Home from '../Home.ts'
 import * as NetworkFile from '../NetworkFile.ts'
 import { parseInteger } from '../parseOptions.ts'
-import { readBytes } from '../readBytes.ts'
 import { run } from '../run.ts'
 import { expectOrdered, prepareRun } from './prepareRun.ts'
 import { MissingDataError, withNodeOptions } from './run.ts'
+import { readData } from './readData.ts'
 import * as RunFile from './RunFile.ts'
 import { type NodeOptions, takeFolder, work } from './work.ts'
 
@@ -20,7 +20,10 @@ export function joinCommand(): Command {
   return withNodeOptions(new Command('join'))
     .description('work on a run that somebody began; the same command goes on')
     .argument('<run.json>', 'the file that `weft train run` wrote')
-    .option('--data <file>', 'the same file that the run learns from')
+    .option(
+      '--data <path>',
+      'the same file that the run learns from; in a private run, your own texts',
+    )
     .option(
       '--keep-rounds <count>',
       'payloads of how many rounds stay on the disk',
@@ -47,11 +50,13 @@ async function start(place: string, options: JoinOptions): Promise<void> {
   const { message } = order
   const folder = options.out ?? `${basename(path, extname(path))}.join`
   if (resolve(folder) === resolve(dirname(place))) throw new OwnFolderError(folder)
-  const data = readBytes(path)
+  const data = readData(path)
+  const isPrivate = message.privacy === 'sums'
+  if (isPrivate && options.steps !== undefined) throw new EqualStepsError()
   using _folder = takeFolder(folder)
   await using backend = await startBackend(options.backend, { threads })
   const seed = [message.seed0, message.seed1] as const
-  await using prepared = await prepareRun({ backend }, { recipe, seed, data })
+  await using prepared = await prepareRun({ backend }, { recipe, seed, data, isPrivate })
   expectOrdered(message, prepared, { dataBytes: data.byteLength, orderedBytes: dataBytes })
   const identity = Home.identity(options.home ?? folder, { random: systemRandom() })
   const { outcome } = await work(
@@ -79,5 +84,14 @@ class OwnFolderError extends BaseError {
 
   constructor(folder: string) {
     super(`${folder} is the folder of the run's first node: give --out another folder.`)
+  }
+}
+
+/** Thrown when a worker of a private run is to take other steps than all. */
+class EqualStepsError extends BaseError {
+  override readonly code = 'Cli.EqualStepsError'
+
+  constructor() {
+    super('In a private run everybody takes the same steps: leave --steps out.')
   }
 }

@@ -36,7 +36,7 @@ export const heldOutShare = 0.05
  */
 export async function prepareRun(
   { backend }: { readonly backend: Backend },
-  { recipe, seed, data }: { recipe: Recipe; seed: readonly [number, number]; data: Uint8Array },
+  { recipe, seed, data, isPrivate = false }: prepareRun.Options,
 ): Promise<Prepared> {
   const cut = cutOf(data, recipe)
   const { model, graph } = build(recipe)
@@ -54,7 +54,7 @@ export async function prepareRun(
       graph: Hex.from(rootOf(graph)),
       graphCid: Hex.from(createHash('sha256').update(encode(graph)).digest()),
       start: Hex.from(StateRoot.from(layout.slots, start)),
-      data: Hex.from(DataRoot.from(cut.training).root),
+      data: isPrivate ? Hex.zero : Hex.from(DataRoot.from(cut.training).root),
     },
     [Symbol.asyncDispose]: () => run[Symbol.asyncDispose](),
   }
@@ -65,6 +65,16 @@ export function layoutOf({ model, graph }: ReturnType<typeof build>): Layout {
   return {
     slots: graph.state.slice(0, model.parameters.length),
     isTrained: model.parameters.map(({ isTrained }) => isTrained),
+  }
+}
+
+export declare namespace prepareRun {
+  type Options = {
+    recipe: Recipe
+    seed: readonly [number, number]
+    data: Uint8Array
+    /** Whether the data is this worker's alone, and nobody is told what it is. @default false */
+    isPrivate?: boolean | undefined
   }
 }
 

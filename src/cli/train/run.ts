@@ -6,6 +6,7 @@ import type { Identity } from '../../protocol/Identity.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { systemClock } from '../../runtime/systemClock.ts'
 import { systemRandom } from '../../runtime/systemRandom.ts'
+import { rhoMicroFor } from '../../training/private/Budget.ts'
 import { startBackend } from '../exact/startBackend.ts'
 import * as Home from '../Home.ts'
 import { connectChain } from '../connectChain.ts'
@@ -17,6 +18,7 @@ import { run } from '../run.ts'
 import * as Config from './Config.ts'
 import { defaultConfig } from './defaultConfig.ts'
 import { expectOrdered, type Prepared, prepareRun } from './prepareRun.ts'
+import { readData } from './readData.ts'
 import * as RunFile from './RunFile.ts'
 import { type NodeOptions, takeFolder, work } from './work.ts'
 
@@ -73,7 +75,10 @@ export function withNodeOptions(command: Command): Command {
 export function runCommand(): Command {
   return withNodeOptions(new Command('run'))
     .description('begin a run that others can join, and work on it; the same command goes on')
-    .option('--data <file>', 'what to learn from; a text, or bytes of another sort')
+    .option(
+      '--data <path>',
+      'what to learn from; a text, bytes of another sort, or a folder of texts',
+    )
     .option('--config <file>', 'settings in YAML (default: those of --print-config)')
     .option(
       '--rounds <count>',
@@ -111,12 +116,13 @@ async function start(options: RunOptions): Promise<void> {
     seed: options.seed,
     threads: options.threads,
   })
-  const data = readBytes(path)
+  const data = readData(path)
   const folder = options.out ?? `${basename(path, extname(path))}.run`
   using _folder = takeFolder(folder)
   const { recipe, seed, terms, threads } = settings
+  const isPrivate = terms.privacy === 'sums'
   await using backend = await startBackend(options.backend, { threads })
-  await using prepared = await prepareRun({ backend }, { recipe, seed, data })
+  await using prepared = await prepareRun({ backend }, { recipe, seed, data, isPrivate })
   const identity = Home.identity(options.home ?? folder, { random: systemRandom() })
   const network = options.network ? NetworkFile.read(options.network) : undefined
   if (options.deposit !== undefined) await deposit(network, identity, options.deposit)
@@ -173,7 +179,8 @@ function orderOf({
   }
   const order = TrainingOrder.sign(domain, message, identity)
   const common = { kind: 'training run', version: 1 } as const
-  return { ...common, domain, order, recipe, dataBytes, peers: [] }
+  const isPrivate = terms.privacy === 'sums'
+  return { ...common, domain, order, recipe, dataBytes: isPrivate ? 0 : dataBytes, peers: [] }
 }
 
 function termsOf(terms: Config.Terms) {
@@ -191,6 +198,7 @@ function termsOf(terms: Config.Terms) {
     outerRateMicro: micro(terms.outerRate),
     outerMomentumMicro: micro(terms.outerMomentum),
     overlap: terms.overlap,
+    ...privacyOf(terms),
     minWorkers: terms.minWorkers,
     maxWorkers: terms.maxWorkers,
     roundMs: terms.roundSeconds * 1000,
@@ -199,6 +207,18 @@ function termsOf(terms: Config.Terms) {
     budgetMicroUsd: BigInt(micro(terms.budgetUsd)),
     // Audits run segments again to the bit, but no claim of them can be taken to the chain yet.
     tier: 'unverified',
+  }
+}
+
+function privacyOf({ privacy, clipNorm, noise, epsilon, delta }: Config.Terms) {
+  const isPrivate = privacy === 'sums'
+  const isNoisy = isPrivate && noise > 0 && epsilon !== null
+  return {
+    privacy,
+    clipMicro: isPrivate ? Math.round(clipNorm * 1e6) : 0,
+    noiseMicro: isNoisy ? Math.round(noise * 1e6) : 0,
+    rhoMicro: isNoisy ? rhoMicroFor(epsilon, delta) : 0,
+    deltaPico: isNoisy ? Math.round(delta * 1e12) : 0,
   }
 }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../../runtime/Clock.ts'
 import { codeOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import { sqliteStore } from '../../runtime/sqliteStore.ts'
+import { systemRandom } from '../../runtime/systemRandom.ts'
 import type { Store } from '../../runtime/Store.ts'
 import type { StepReport } from '../../exact/train/startRun.ts'
 import type { Decision } from '../../training/coordinator/State.ts'
@@ -106,6 +107,7 @@ export async function startNode(
         sync: cheatSteps ? claimingSteps(sync, { domain, identity, steps: cheatSteps }) : sync,
         contents,
         store,
+        random: systemRandom(),
         run,
         trainer: ports.trainer,
         layout,

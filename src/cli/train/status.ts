@@ -6,6 +6,7 @@ import { formatUsd } from '../money.ts'
 import { run } from '../run.ts'
 import { openRun } from './openRun.ts'
 import { size } from './reporter.ts'
+import { privacyOf, wordsOf as privacyWords } from './privacy.ts'
 import * as RoundsFile from './RoundsFile.ts'
 
 /** `weft train status`: what the log of a run says. */
@@ -39,6 +40,7 @@ export function statusOf(log: Log, noted: readonly RoundsFile.Round[]) {
     terms: log.head().term + 1,
     repeated: decisions.filter(({ kind }) => kind === 'round-repeated').length,
     paidMicroUsd: paidMicroUsd.toString(),
+    privacy: privacyOf(log.order, log.state()),
     payloadBytes: payloads.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0),
     sentBytes: last?.sentBytes ?? 0,
     receivedBytes: last?.receivedBytes ?? 0,
@@ -87,6 +89,7 @@ function linesOf(status: Status): readonly string[] {
       (loss === null ? '' : `, held-out loss ${loss.toFixed(3)}`),
     `${size(status.payloadBytes)} of payloads in all; this node sent ${size(status.sentBytes)} and received ${size(status.receivedBytes)}`,
     `${status.terms} coordinator terms, ${status.repeated} rounds repeated, ${formatUsd(BigInt(paidMicroUsd))} earned`,
+    ...privacyWords(status.privacy),
     'Workers:',
     ...rows,
   ]

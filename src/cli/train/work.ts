@@ -21,6 +21,7 @@ import type * as NetworkFile from '../NetworkFile.ts'
 import { checkBackend } from './checkBackend.ts'
 import type { Prepared } from './prepareRun.ts'
 import { jsonReporter, type Outcome, type Reporter, wordReporter } from './reporter.ts'
+import { privacyOf, wordsOf as privacyWords } from './privacy.ts'
 import * as RoundsFile from './RoundsFile.ts'
 import * as RunFile from './RunFile.ts'
 import { commandOf, type ProcessTrainer, startProcessTrainer } from './startProcessTrainer.ts'
@@ -162,6 +163,8 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     writeModel(join(plan.folder, modelName), { ...plan, layout }, replica),
     ...(isFirst ? [writeChart(plan, file.rounds)] : []),
   ]
+  for (const words of privacyWords(privacyOf(node.log.order, node.log.state())))
+    reporter.remark(words)
   const { workers, numbers } = node.log.state()
   const number = numbers.get(identity.address)
   const result: Outcome = {

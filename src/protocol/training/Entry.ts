@@ -6,6 +6,7 @@ import * as Audit from './Audit.ts'
 import * as Commitment from './Commitment.ts'
 import * as Join from './Join.ts'
 import * as Leave from './Leave.ts'
+import * as Ready from './Ready.ts'
 import * as Witness from './Witness.ts'
 
 /** What stands in the log of a run, one signed message of an author. */
@@ -14,6 +15,7 @@ export type Entry = z.infer<typeof schema>
 export const schema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('join'), signed: Join.schema }),
   z.strictObject({ kind: z.literal('leave'), signed: Leave.schema }),
+  z.strictObject({ kind: z.literal('ready'), signed: Ready.schema }),
   z.strictObject({ kind: z.literal('commitment'), signed: Commitment.schema }),
   z.strictObject({ kind: z.literal('witness'), signed: Witness.schema }),
   z.strictObject({ kind: z.literal('applied'), signed: Applied.schema }),
@@ -27,6 +29,8 @@ export function hash(domain: Domain.Domain, { kind, signed }: Entry): Hex.Hex {
       return Join.hash(domain, signed.message)
     case 'leave':
       return Leave.hash(domain, signed.message)
+    case 'ready':
+      return Ready.hash(domain, signed.message)
     case 'commitment':
       return Commitment.hash(domain, signed.message)
     case 'witness':
@@ -57,6 +61,8 @@ function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
       return void Join.verify(domain, signed)
     case 'leave':
       return void Leave.verify(domain, signed)
+    case 'ready':
+      return void Ready.verify(domain, signed)
     case 'commitment':
       return void Commitment.verify(domain, signed)
     case 'witness':

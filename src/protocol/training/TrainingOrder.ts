@@ -1,3 +1,4 @@
+import { zero } from '../Hex.ts'
 import { define, type MessageOf } from '../SignedMessage.ts'
 
 /** What a buyer wants trained, how, and what it pays; its hash is the id of the run. docs/training-rules.md says what follows. */
@@ -11,6 +12,9 @@ export const aggregations = ['mean', 'trimmed-mean', 'centred-clipping', 'krum']
 
 /** What may compute the inner steps: the exact engine alone, or any program; then nobody can repeat them to the bit. */
 export const trainers = ['exact', 'any'] as const
+
+/** What of an update others see: all of it, or nothing but the sum over all who take part. */
+export const privacies = ['none', 'sums'] as const
 
 /** EIP-712 types. */
 export const types = {
@@ -44,6 +48,16 @@ export const types = {
     { name: 'outerMomentumMicro', type: 'uint32' },
     /** Whether aggregates are applied one round late, and a worker's own update at once. */
     { name: 'overlap', type: 'bool' },
+    /** One of `privacies`; what follows is of `sums`, and zero otherwise. */
+    { name: 'privacy', type: 'string' },
+    /** The greatest Euclidean norm of an update, millionths. */
+    { name: 'clipMicro', type: 'uint32' },
+    /** Standard deviation of the noise of a sum as a multiple of that norm, millionths; 0 for none. */
+    { name: 'noiseMicro', type: 'uint32' },
+    /** The run ends before its sums cost more: zero-concentrated differential privacy, millionths. */
+    { name: 'rhoMicro', type: 'uint32' },
+    /** The delta at which that is told as an epsilon, in units of 10^-12. */
+    { name: 'deltaPico', type: 'uint48' },
     { name: 'minWorkers', type: 'uint32' },
     { name: 'maxWorkers', type: 'uint32' },
     /** The longest a round may take. */
@@ -81,7 +95,38 @@ export function problemOf(order: TrainingOrder): string | undefined {
     return `of 4,096 entries ${keptFirst} and then ${keptLast} are to be sent`
   if (rule === 'data-parallel' && steps !== 1) return 'rounds of data-parallel have one step'
   if (rule === 'data-parallel' && overlap) return 'data-parallel cannot overlap'
+  return privacyProblemOf(order)
+}
+
+function privacyProblemOf(order: TrainingOrder): string | undefined {
+  const { privacy, clipMicro, noiseMicro, rhoMicro, deltaPico, minWorkers, maxWorkers } = order
+  if (!privacies.some((each) => each === privacy)) return `the privacy ${privacy} is not known`
+  if (privacy === 'none')
+    return clipMicro || noiseMicro || rhoMicro || deltaPico
+      ? 'clipping, noise and budget are of privacy sums'
+      : undefined
+  if (order.rule !== 'diloco' || order.overlap || order.aggregation !== 'mean')
+    return 'privacy sums takes the rule diloco, the aggregation mean and no overlap'
+  if (order.data !== zero || order.auditMicro > 0 || order.tier !== 'unverified')
+    return 'private data cannot be checked: it takes data root zero, an audit share of 0 and tier unverified'
+  if (minWorkers < leastInSum || maxWorkers > mostInSum)
+    return `a sum is of ${leastInSum} to ${mostInSum} workers`
+  if (clipMicro === 0) return 'privacy sums takes a clipping norm'
+  if (order.toleratedMicro > 500_000)
+    return 'the noise of at least half of the workers is counted on'
+  if (noiseMicro === 0) return undefined
+  if (noiseMicro < leastNoiseMicro || noiseMicro > mostNoiseMicro)
+    return 'noise is 0, or 0.001 to 16 times the clipping norm'
+  if (deltaPico === 0 || deltaPico >= 1e12) return 'noise takes a delta between 0 and 1'
+  if (rhoMicro / 1e6 < 1 / (2 * (noiseMicro / 1e6) ** 2))
+    return 'the budget of privacy is less than one sum costs'
   return undefined
 }
 
+/** With two, each would see the other's update. */
+const leastInSum = 3
+/** So that no sum and no noise leaves 32 bits. */
+const mostInSum = 1000
+/** So that a worker's own noise has at least 8 units, and is drawn exactly. */
+const [leastNoiseMicro, mostNoiseMicro] = [1000, 16_000_000]
 const greatestFragments = 1024

@@ -28,6 +28,7 @@ export type Draft = {
   open: DraftClosedRound[]
   arrivalsMs: number[]
   paidMicroUsd: bigint
+  spentRho: number
   readonly decisions: Decision[]
 }
 
@@ -36,6 +37,8 @@ export type DraftRound = {
   readonly batch: Hex.Hex
   parent: Hex.Hex | undefined
   quorumAt: number | undefined
+  readonly ready: Map<number, { readonly key: Hex.Hex; readonly afterMs: number }>
+  shown: number
   drawn: ReadonlySet<number> | undefined
   readonly commitments: Map<number, Arrived>
   readonly witnesses: Map<number, string>
@@ -60,6 +63,7 @@ export function draftOf(state: State, seed: Hex.Hex): Draft {
     numbers: new Map(state.numbers),
     round: {
       ...round,
+      ready: new Map(round.ready),
       commitments: new Map(round.commitments),
       witnesses: new Map(round.witnesses),
       reports: new Map(round.reports),
@@ -104,6 +108,8 @@ export function emptyRound(number: number, batch: Hex.Hex): DraftRound {
     batch,
     parent: undefined,
     quorumAt: undefined,
+    ready: new Map(),
+    shown: 0,
     drawn: undefined,
     commitments: new Map(),
     witnesses: new Map(),

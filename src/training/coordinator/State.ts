@@ -24,9 +24,18 @@ export type State = {
   /** How long after a round's beginning commitments came, of the last rounds. */
   readonly arrivalsMs: readonly number[]
   readonly paidMicroUsd: bigint
+  /** What the sums that were shown cost in privacy, as zero-concentrated differential privacy. */
+  readonly spentRho: number
 }
 
-export type Phase = 'gathering' | 'warm-up' | 'round' | 'witness' | 'cool-down' | 'ended'
+export type Phase =
+  | 'gathering'
+  | 'warm-up'
+  | 'round'
+  | 'masking'
+  | 'witness'
+  | 'cool-down'
+  | 'ended'
 
 /** A worker, by its number: the place of its first `join` in the log. */
 export type Worker = {
@@ -57,6 +66,10 @@ export type Round = {
   readonly parent: Hex.Hex | undefined
   /** When three quarters had committed. */
   readonly quorumAt: number | undefined
+  /** In a private run: who may be in the sum, with its key and how long after the beginning it came. */
+  readonly ready: ReadonlyMap<number, { readonly key: Hex.Hex; readonly afterMs: number }>
+  /** How often masked vectors were shown for this round. */
+  readonly shown: number
   /** Who was drawn to bear witness; undefined before the phase, and when everybody is asked. */
   readonly drawn: ReadonlySet<number> | undefined
   readonly commitments: ReadonlyMap<number, Arrived>
@@ -160,6 +173,8 @@ export function initial(
       batch: run,
       parent: undefined,
       quorumAt: undefined,
+      ready: new Map(),
+      shown: 0,
       drawn: undefined,
       commitments: new Map(),
       witnesses: new Map(),
@@ -168,6 +183,7 @@ export function initial(
     open: [],
     arrivalsMs: [],
     paidMicroUsd: 0n,
+    spentRho: 0,
   }
 }
 

@@ -4,6 +4,7 @@ import * as Audit from '../../protocol/training/Audit.ts'
 import type * as Commitment from '../../protocol/training/Commitment.ts'
 import * as Entry from '../../protocol/training/Entry.ts'
 import type * as Join from '../../protocol/training/Join.ts'
+import type * as Ready from '../../protocol/training/Ready.ts'
 import type * as Witness from '../../protocol/training/Witness.ts'
 import { type Draft, draftOf, drop, update } from './Draft.ts'
 import { activeIn, type State, type Worker } from './State.ts'
@@ -45,6 +46,8 @@ function admit(draft: Draft, entry: Entry.Entry): string | undefined {
       drop(draft, worker.number, 'left')
       return undefined
     }
+    case 'ready':
+      return getReady(draft, entry.signed.message)
     case 'commitment':
       return commit(draft, entry.signed.message)
     case 'witness':
@@ -86,20 +89,38 @@ function join(draft: Draft, message: Join.Join): string | undefined {
   return undefined
 }
 
+function getReady(draft: Draft, message: Ready.Ready): string | undefined {
+  const { round, order, phase } = draft
+  const worker = participant(draft, message.worker)
+  if (!worker) return 'not-a-worker'
+  if (phase !== 'round' || order.privacy !== 'sums') return 'not-now'
+  if (message.round !== round.number) return 'another-round'
+  if (message.batch !== draft.began) return 'another-branch'
+  if (message.parent !== round.parent) return 'another-parent'
+  if (round.ready.has(worker.number)) return 'ready-already'
+  round.ready.set(worker.number, { key: message.key, afterMs: draft.now - draft.since })
+  return undefined
+}
+
 function commit(draft: Draft, message: Commitment.Commitment): string | undefined {
   const { round, order, phase } = draft
   const worker = participant(draft, message.worker)
   if (!worker) return 'not-a-worker'
-  if (phase !== 'round') return 'not-now'
+  const isPrivate = order.privacy === 'sums'
+  if (phase !== (isPrivate ? 'masking' : 'round')) return 'not-now'
   if (message.round !== round.number) return 'another-round'
   if (message.batch !== draft.began) return 'another-branch'
   if (message.parent !== round.parent) return 'another-parent'
   if (message.steps < 1 || message.steps > 4 * order.steps) return 'steps-out-of-range'
+  const ready = round.ready.get(worker.number)
+  if (isPrivate && !ready) return 'not-in-the-sum'
+  // Nobody sees whose steps were more, so that each counts the same.
+  if (isPrivate && message.steps !== order.steps) return 'steps-out-of-range'
   // Forgetting what was not sent harms nobody else; making it up would.
   const { errorBefore } = message
   if (errorBefore !== Hex.zero && errorBefore !== worker.error) return 'another-error-vector'
   if (round.commitments.has(worker.number)) return 'committed-already'
-  const afterMs = draft.now - draft.since
+  const afterMs = ready?.afterMs ?? draft.now - draft.since
   round.commitments.set(worker.number, { commitment: message, afterMs })
   return undefined
 }
@@ -156,7 +177,8 @@ function participant(draft: Draft, address: Hex.Address): Worker | undefined {
 /** Notes a missed round, and drops who missed too many. */
 export function countMissed(draft: Draft): void {
   for (const { number, missed } of activeIn(draft)) {
-    if (draft.round.commitments.has(number)) update(draft, number, { missed: 0 })
+    const { ready, commitments } = draft.round
+    if (commitments.has(number) || ready.has(number)) update(draft, number, { missed: 0 })
     else if (missed + 1 >= draft.policy.missedLimit) drop(draft, number, 'missed-rounds')
     else update(draft, number, { missed: missed + 1 })
   }

@@ -1,12 +1,20 @@
 import type * as Hex from '../../protocol/Hex.ts'
-import type { Commitment } from '../../protocol/training/Commitment.ts'
 import type * as Entry from '../../protocol/training/Entry.ts'
 import { admitEntry, countMissed } from './admitEntry.ts'
 import { holds } from './bitmap.ts'
 import { deadlineMs, quorumShare } from './deadline.ts'
 import { type Draft, draftOf, drop, emptyRound, enter, update } from './Draft.ts'
 import { assignAudits, draw, settle } from './settle.ts'
-import { activeIn, type Decision, type State } from './State.ts'
+import {
+  beginMasking,
+  endMasking,
+  forgetReady,
+  isSpent,
+  leastIn,
+  mayShowAgain,
+  repeatWithout,
+} from './sums.ts'
+import { activeIn, type Arrived, type Decision, type State } from './State.ts'
 
 /** What a batch of the log brings. */
 export type Input = {
@@ -53,6 +61,9 @@ function advance(draft: Draft): boolean {
     case 'round':
       endRound(draft)
       break
+    case 'masking':
+      if (endMasking(draft)) beginWitness(draft)
+      break
     case 'witness':
       endWitness(draft)
       break
@@ -69,13 +80,13 @@ function endGathering(draft: Draft): void {
   const active = draft.workers.filter(({ standing }) => standing === 'active')
   if (active.length === 0) draft.since = draft.now
   const waited = draft.now - draft.since >= draft.policy.gatherMs
-  if (active.length >= draft.order.minWorkers || (active.length > 0 && waited))
+  if (active.length >= draft.order.minWorkers || (active.length >= leastIn(draft.order) && waited))
     enter(draft, 'warm-up')
 }
 
 function endWarmUp(draft: Draft): void {
   const active = activeIn(draft)
-  if (active.length === 0) return enter(draft, 'gathering')
+  if (active.length < leastIn(draft.order)) return enter(draft, 'gathering')
   const late = draft.now - draft.since >= draft.policy.warmUpMs
   const all = active.every(({ number }) => draft.round.reports.has(number))
   if (!all && !late) return
@@ -95,20 +106,26 @@ function endRound(draft: Draft): void {
   const { round, order } = draft
   round.parent ??= majority(draft)
   const active = activeIn(draft)
-  const committed = active.filter(({ number }) => round.commitments.has(number)).length
+  const isPrivate = order.privacy === 'sums'
+  const delivered = isPrivate ? round.ready : round.commitments
+  const committed = active.filter(({ number }) => delivered.has(number)).length
+  const least = leastIn(order)
   if (round.quorumAt === undefined && committed >= Math.max(1, active.length * quorumShare))
     round.quorumAt = draft.now
   const quorumAfterMs = round.quorumAt === undefined ? undefined : round.quorumAt - draft.since
   const limit = deadlineMs(draft.arrivalsMs, { quorumAfterMs, roundMs: order.roundMs })
   const over = draft.now - draft.since >= limit
-  if (committed === 0 && over) {
+  if (committed < least && over) {
     countMissed(draft)
     draft.decisions.push({ kind: 'round-repeated', round: round.number })
     draft.since = draft.now
-    if (activeIn(draft).length === 0) enter(draft, 'gathering')
-    return
+    if (activeIn(draft).length >= least) return
+    forgetReady(draft)
+    return enter(draft, 'gathering')
   }
-  if (over || (committed > 0 && committed === active.length)) beginWitness(draft)
+  if (!over && (committed < least || committed < active.length)) return
+  if (isPrivate) beginMasking(draft)
+  else beginWitness(draft)
 }
 
 /** Asks all who take part what they hold, or as many of them as the policy has drawn by the batch's hash. */
@@ -124,12 +141,15 @@ function beginWitness(draft: Draft): void {
 }
 
 function endWitness(draft: Draft): void {
-  const { round, policy } = draft
+  const { round, policy, order } = draft
   const asked = activeIn(draft).filter(({ number }) => round.drawn?.has(number) ?? true)
   const heard = asked.filter(({ number }) => round.witnesses.has(number)).length
-  const late = draft.now - draft.since >= policy.witnessMs
+  // Vectors of a private run are first shown now, and are large.
+  const limitMs = order.privacy === 'sums' ? order.roundMs : policy.witnessMs
+  const late = draft.now - draft.since >= limitMs
   if (heard < asked.length && !late) return
   const accepted = [...round.commitments].filter(([number]) => isHeld(draft, number))
+  if (order.privacy === 'sums') return endSum(draft, accepted)
   if (accepted.length === 0) {
     draft.decisions.push({ kind: 'round-repeated', round: round.number })
     const { number, batch, parent, reports } = round
@@ -143,16 +163,32 @@ function endWitness(draft: Draft): void {
   )
 }
 
+/** Closes a private round with all who are in the sum. One that does not come about twice leaves the model as it is. */
+function endSum(draft: Draft, accepted: readonly Accepted[]): void {
+  const { ready, commitments } = draft.round
+  if (accepted.length === ready.size) {
+    countMissed(draft)
+    return close(
+      draft,
+      accepted.toSorted(([a], [b]) => a - b),
+    )
+  }
+  const held = new Set(accepted.map(([number]) => number))
+  const withheld = [...commitments.keys()].filter((number) => !held.has(number))
+  const isOver = endReason(draft) !== undefined
+  if (mayShowAgain(draft) && !isOver) return repeatWithout(draft, withheld, 'did-not-show')
+  for (const number of withheld)
+    if (draft.workers[number]!.standing === 'active') drop(draft, number, 'did-not-show')
+  close(draft, [])
+}
+
 /** A payload counts when a majority of those who spoke, and not its sender alone, hold it. */
 function isHeld({ round }: Draft, number: number): boolean {
   const votes = [...round.witnesses.values()].filter((held) => holds(held, number)).length
   return round.witnesses.size > 0 && votes * 2 > round.witnesses.size
 }
 
-function close(
-  draft: Draft,
-  accepted: readonly (readonly [number, { commitment: Commitment; afterMs: number }])[],
-): void {
+function close(draft: Draft, accepted: readonly Accepted[]): void {
   const { number } = draft.round
   const closed = {
     number,
@@ -191,12 +227,14 @@ function close(
   enter(draft, 'cool-down')
 }
 
-function endReason({ round, order, now, paidMicroUsd, open }: Draft): string | undefined {
+function endReason(draft: Draft): string | undefined {
+  const { round, order, now, paidMicroUsd, open } = draft
   if (round.number >= order.rounds) return 'rounds'
   const owed = open.flatMap(({ contributions }) => [...contributions.values()])
   const steps = owed.reduce((sum, { weight }) => sum + weight, order.steps)
   if (paidMicroUsd + BigInt(steps) * order.priceMicroUsd > order.budgetMicroUsd) return 'budget'
   if (order.deadlineSeconds > 0 && now >= order.deadlineSeconds * 1000) return 'deadline'
+  if (isSpent(draft)) return 'privacy'
   return undefined
 }
 
@@ -225,5 +263,7 @@ function majority(draft: Draft): Hex.Hex | undefined {
   if (reports.length * 2 <= active.length && !waited) return undefined
   return [...counts].find(([, same]) => same.length * 2 > reports.length)?.[0]
 }
+
+type Accepted = readonly [number, Arrived]
 
 const arrivalLimit = 256

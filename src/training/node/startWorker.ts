@@ -14,20 +14,21 @@ import * as Witness from '../../protocol/training/Witness.ts'
 import { type Clock, every } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
+import type { Random } from '../../runtime/Random.ts'
 import type { Store } from '../../runtime/Store.ts'
-import { ownPayloadOf, readPayload } from '../closedRound.ts'
+import { isPayload, ownPayloadOf, readPayload } from '../closedRound.ts'
 import { bitmapOf } from '../coordinator/bitmap.ts'
 import type { State, Worker as Member } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
 import { greatestBytes } from '../payload/Rule.ts'
-import type { Update } from '../payload/Update.ts'
-import { advance, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
+import { advance, flatten, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
 import { type runSegment, type Trainer, trainerOf } from '../segment.ts'
 import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
 import { makeContribution } from './makeContribution.ts'
 import { floats, hashesOf } from './makePayload.ts'
+import { summandOf } from './summand.ts'
 import { checkpointProtocol, upkeepOf } from './upkeep.ts'
 import { openReplicas } from './openReplicas.ts'
 
@@ -63,7 +64,9 @@ export async function startWorker(
   const parts = { ...ports, replicas }
   const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
   const auditor = auditorOf(parts, { own: identity.address, signal })
-  const held = new Map<Hex.Hex, Update>()
+  /** In a private run: our part in its sums. */
+  const summand = await summandOf(ports, { say })
+  const held = new Set<Hex.Hex>()
   let made: Made | undefined
   /** What was made for the round after that, where aggregates are late. */
   let ahead: Made | undefined
@@ -71,6 +74,8 @@ export async function startWorker(
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
   const sentAt = new Map<string, number>()
+  /** Since when we have seen that payloads are to be witnessed. */
+  let waiting: { readonly batch: Hex.Hex; readonly since: number } | undefined
   const me = (state: State): Member | undefined =>
     state.workers.find(({ address }) => address === identity.address)
 
@@ -88,13 +93,15 @@ export async function startWorker(
     if (own?.standing === 'convicted') return
     // The last round may have closed while we were computing: its state is ours to have, too.
     if (state.phase === 'ended') return void (own && (await upkeep.keepUp(state)))
-    const isWilling = mayWork?.() ?? true
+    const isWilling = (mayWork?.() ?? true) && (summand?.isWilling() ?? true)
     if (own?.standing !== 'active' && !isWilling) return
     if (own?.standing !== 'active' || !isReachedAt(own)) return join((own?.attempt ?? -1) + 1)
     if (!(await upkeep.keepUp(state))) return
     const { round, phase } = state
     if (!round.reports.has(own.number)) await report(round)
-    await gather(state)
+    await summand?.follow(state, own)
+    // Masked vectors are shown when all are bound to them.
+    if (!summand || phase === 'witness') await gather(state)
     if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state, own)
     for (const [key, found] of auditor.findings(state, own)) await tellAudit(key, found)
     if (work) return
@@ -147,8 +154,9 @@ export async function startWorker(
       rounds,
       replica: hashOf(layout, replicas.newest()),
       batch,
-      lossMicro: microOf(loss?.round === rounds - 1 ? loss.mean : 0),
-      heldOutMicro: microOf(heldOut),
+      // Of private data even the loss would tell.
+      lossMicro: summand || loss?.round !== rounds - 1 ? 0 : microOf(loss.mean),
+      heldOutMicro: summand ? 0 : microOf(heldOut),
       sentBytes,
       receivedBytes,
     }
@@ -172,19 +180,23 @@ export async function startWorker(
           },
         ]) => {
           const bytes = await upkeep.payloadOf(state, payload, worker)
-          const update = bytes && readPayload(bytes, { layout, order, round: state.round.number })
-          if (update) held.set(payload, update)
+          const options = { layout, order, round: state.round.number }
+          if (bytes && isPayload(bytes, options)) held.add(payload)
         },
       ),
     )
-    for (const payload of held.keys()) if (held.size > heldLimit) held.delete(payload)
+    for (const payload of held) if (held.size > heldLimit) held.delete(payload)
   }
 
   async function bearWitness({ round, began: batch }: State, own: Member): Promise<void> {
     if (round.drawn && !round.drawn.has(own.number)) return
+    if (waiting?.batch !== batch) waiting = { batch, since: clock.now() }
     const numbers = [...round.commitments]
       .filter(([, { commitment }]) => held.has(commitment.payload))
       .map(([number]) => number)
+    // A sum is of all or of nobody: who speaks too early spoils it.
+    const isEarly = clock.now() - waiting.since < order.roundMs / 2
+    if (summand && isEarly && numbers.length < round.commitments.size) return
     const message = {
       run: log.run,
       worker: identity.address,
@@ -192,7 +204,7 @@ export async function startWorker(
       batch,
       held: bitmapOf(numbers),
     }
-    return say(`witness ${batch} ${message.held}`, () => ({
+    await say(`witness ${batch} ${message.held}`, () => ({
       kind: 'witness',
       signed: Witness.sign(domain, message, identity),
     }))
@@ -203,6 +215,10 @@ export async function startWorker(
     const { round, began: batch } = state
     const { parent } = round
     if (!parent || round.commitments.has(own.number)) return
+    if (summand) {
+      if (!summand.isMade(state, own)) work = occupied(() => addUp(parent, own))
+      return
+    }
     if (ahead?.message.round === round.number) {
       made = isAsForeseen(ahead) ? ahead : undefined
       ahead = undefined
@@ -221,6 +237,44 @@ export async function startWorker(
     work = occupied(async () => {
       made = await produce(from, { number, error })
     })
+  }
+
+  /** Takes the steps of a private round, of which nothing is said but that we are ready. */
+  async function addUp(parent: Hex.Hex, { number }: Member): Promise<void> {
+    const replica = replicas.newest()
+    if (hashOf(layout, replica) !== parent) return
+    const end = await takeSteps({ replica, number }, train)
+    const base = flatten(layout, replica.parameters)
+    const trained = flatten(layout, end.slice(0, layout.slots.length))
+    const update = base.map((each, at) => each - trained[at]!)
+    summand!.make(update, { parent, round: replica.rounds, number })
+  }
+
+  /** Takes the steps of a segment, and keeps their mean loss. */
+  async function takeSteps<T>(
+    { replica, number }: { replica: Replica; number: number },
+    task: (options: runSegment.Options) => Promise<T>,
+  ): Promise<T> {
+    const losses: number[] = []
+    const result = await task({
+      layout,
+      replica,
+      data: ports.data,
+      seed,
+      worker: number,
+      steps: summand ? order.steps : (steps ?? order.steps),
+      stepsPerRound: order.steps,
+      signal,
+      async onStep(step) {
+        losses.push(step.loss)
+        await onStep?.(step)
+        // Lets the log be followed between steps.
+        await clock.sleep(0, { signal })
+      },
+    })
+    const mean = losses.reduce((sum, each) => sum + each, 0) / losses.length
+    loss = { round: replica.rounds, mean }
+    return result
   }
 
   /** Runs the segment of the next round, which waits for nobody's update but our own. */
@@ -254,27 +308,10 @@ export async function startWorker(
     const bytes = payload && (await contents.get(payload, [], { maxBytes: payloadBytes, signal }))
     const round = replica.rounds
     const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
-    const losses: number[] = []
-    const { end, made: built } = await makeContribution(train, {
-      terms: order,
-      layout,
-      replica,
-      before: before && floats(before),
-      own,
-      data: ports.data,
-      seed,
-      worker: number,
-      steps: steps ?? order.steps,
-      stepsPerRound: order.steps,
-      signal,
-      async onStep(step) {
-        losses.push(step.loss)
-        await onStep?.(step)
-        // Lets the log be followed between steps.
-        await clock.sleep(0, { signal })
-      },
-    })
-    loss = { round, mean: losses.reduce((sum, each) => sum + each, 0) / losses.length }
+    const given = { terms: order, before: before && floats(before), own }
+    const { end, made: built } = await takeSteps({ replica, number }, (options) =>
+      makeContribution(train, { ...options, ...given }),
+    )
     // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
     for (const each of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(each)
     const message = {
@@ -330,6 +367,7 @@ export declare namespace startWorker {
     contents: Contents
     store: Store
     clock: Clock
+    random: Random
     domain: Domain.Domain
     logger: Logger
     /** Of the order's training graph. */

@@ -47,7 +47,11 @@ export function isDrift({ rule }: Pick<Terms, 'rule'>): boolean {
 }
 
 /** The most bytes that a payload of a run can take. */
-export function greatestBytes(terms: Terms, length: number): number {
+export function greatestBytes(
+  terms: Terms & Pick<TrainingOrder, 'privacy'>,
+  length: number,
+): number {
+  if (terms.privacy === 'sums') return 4 * length
   // The first round keeps most; a later fragment may have one more entry than the first.
   return Update.greatestBytes(formIn(terms, { length, round: 0 })) + 2
 }
