@@ -44,8 +44,9 @@ export async function fetchContent(
     if (!bytes) throw new UnavailableError({ hash, reasons: [...reasons.values()] })
     await using file = await openPartial(partial)
     await write(file, bytes, 0)
+    const disk = flusher(file)
     onProgress?.({ bytes: bytes.byteLength, totalBytes: bytes.byteLength })
-    return await putInPlace(file, { partial, path, bytes: bytes.byteLength })
+    return await putInPlace(file, { partial, path, disk, bytes: bytes.byteLength })
   }
   const ask = (source: BulkSource, stop: AbortSignal) =>
     patiently(ports, stop, () => source.manifest(hash, { signal: stop, maxBytes }))
@@ -54,10 +55,11 @@ export async function fetchContent(
     signal.throwIfAborted()
     await using file = await openPartial(partial)
     const whole = wholeHash(file, claim.manifest)
-    const transfer = { hash, claim, file, whole, signal, onProgress, drop }
+    const disk = flusher(file)
+    const transfer = { hash, claim, file, disk, whole, signal, onProgress, drop }
     if (!(await fetchAll(ports, transfer))) continue
     if ((await whole.finish({ signal })) === hash)
-      return await putInPlace(file, { partial, path, bytes: claim.manifest.bytes })
+      return await putInPlace(file, { partial, path, disk, bytes: claim.manifest.bytes })
     for (const source of claim.sources())
       drop(source, new LiarError({ reason: 'Its list of chunks is not of this content.' }))
   }
@@ -98,6 +100,7 @@ type Transfer = {
   readonly hash: Hex.Hex
   readonly claim: Claim
   readonly file: FileHandle
+  readonly disk: Flusher
   readonly whole: WholeHash
   readonly signal: AbortSignal
   readonly onProgress: FetchOptions['onProgress']
@@ -106,7 +109,7 @@ type Transfer = {
 
 /** Fetches the chunks that are missing. Returns whether all of them are there. */
 async function fetchAll({ clock }: { clock: Clock }, transfer: Transfer): Promise<boolean> {
-  const { hash, claim, file, whole, onProgress, drop } = transfer
+  const { hash, claim, file, disk, whole, onProgress, drop } = transfer
   const { manifest } = claim
   const failed = new AbortController()
   using joined = joinSignals(transfer.signal, failed.signal)
@@ -131,6 +134,7 @@ async function fetchAll({ clock }: { clock: Clock }, transfer: Transfer): Promis
         failures = 0
         if (!queue.finish(task, clock.now())) continue
         await write(file, chunk, task.index * Manifest.chunkBytes)
+        disk.wrote(chunk.byteLength)
         whole.add(task.index, chunk)
         bytes += chunk.byteLength
         onProgress?.({ bytes, totalBytes })
@@ -219,12 +223,13 @@ async function openPartial(path: string): Promise<FileHandle> {
 /** The name appears when the bytes are on disk, and not before. */
 async function putInPlace(
   file: FileHandle,
-  { partial, path, bytes }: { partial: string; path: string; bytes: number },
+  options: { partial: string; path: string; disk: Flusher; bytes: number },
 ): Promise<void> {
+  const { partial, path, disk, bytes } = options
   try {
     // An earlier claim or call may have left more.
     await file.truncate(bytes)
-    await file.sync()
+    await disk.finish()
     await rename(partial, path)
   } catch (cause) {
     throw new WriteError({ path, cause })
@@ -241,3 +246,31 @@ async function write(file: FileHandle, chunk: Uint8Array, position: number): Pro
     throw new WriteError({ path: 'the partial file', cause })
   }
 }
+
+/** Has the disk take what was written while more comes, so that little is left to wait for at the end. */
+function flusher(file: FileHandle) {
+  let unflushed = 0
+  let flushing: Promise<void> | undefined
+  let failure: unknown
+  return {
+    wrote(bytes: number): void {
+      unflushed += bytes
+      if (flushing || unflushed < flushBytes) return
+      unflushed = 0
+      flushing = file
+        .datasync()
+        .catch((error: unknown) => void (failure = error))
+        .finally(() => (flushing = undefined))
+    },
+    /** What failed on the way counts: the system says it once. */
+    async finish(): Promise<void> {
+      await flushing
+      if (failure) throw failure
+      await file.sync()
+    },
+  }
+}
+
+type Flusher = ReturnType<typeof flusher>
+
+const flushBytes = 16 * 1024 * 1024
