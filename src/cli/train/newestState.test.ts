@@ -52,7 +52,7 @@ async function begin() {
   return {
     folder,
     place: (rounds: number) => places.get(rounds)!,
-    async keep(rounds: number, bytes: Uint8Array) {
+    keep: async (rounds: number, bytes: Uint8Array) => {
       const content = Hex.sha256(bytes)
       places.set(rounds, join(folder, 'contents', content.slice(2)))
       writeFileSync(places.get(rounds)!, bytes)
