@@ -22,6 +22,8 @@ export type Plan = {
   readonly rate: number
   readonly beta2?: number
   readonly rows?: number
+  /** What the inner rate falls to, as a share of it; 0.1 unless it is said. */
+  readonly floor?: number
   /** What becomes of a worker's optimiser state between rounds; in a run it begins anew. */
   readonly moments?: 'anew' | 'kept' | '8-bit'
   /** What of the terms is not as in `termsOf`. */
@@ -43,9 +45,9 @@ export type Course = {
 /** Trains by a plan, with the arithmetic, the codecs and the outer step of the real workers, in one process. */
 export async function runCourse(backend: Backend, plan: Plan): Promise<Course> {
   if (plan.rule === 'machine' || plan.rule === 'small-batches') return onOneMachine(backend, plan)
-  const { workers, rounds, steps, seed, rate, beta2, rows } = plan
+  const { workers, rounds, steps, seed, rate, beta2, rows, floor } = plan
   const terms = termsOf(plan)
-  await using problem = await prepare(backend, { seed, rate, steps: rounds * steps, beta2, rows })
+  await using problem = await prepare(backend, { seed, rate, steps: rounds * steps, beta2, rows, floor })
   const { layout, run, data } = problem
   const length = lengthOf(layout)
   const kept = Array.from({ length: workers }, (): Kept => ({}))
@@ -83,11 +85,11 @@ type Kept = { before?: Float32Array; own?: ReturnType<typeof decode> | undefined
  * workers that exchange every gradient compute, or all workers' steps one after the other.
  */
 async function onOneMachine(backend: Backend, plan: Plan): Promise<Course> {
-  const { rule, workers, rounds, seed, rate, beta2 } = plan
+  const { rule, workers, rounds, seed, rate, beta2, floor } = plan
   const isWide = rule === 'machine'
   const rows = (plan.rows ?? sizes.rows) * (isWide ? workers : 1)
   const steps = rounds * plan.steps * (isWide ? 1 : workers)
-  await using problem = await prepare(backend, { seed, rate, steps, beta2, rows })
+  await using problem = await prepare(backend, { seed, rate, steps, beta2, rows, floor })
   const { layout, run, data, start } = problem
   const options = { layout, data, seed: problem.seed, worker: 0, steps, stepsPerRound: steps }
   const end = await runSegment(run, { ...options, replica: { rounds: 0, parameters: start } })

@@ -6,10 +6,10 @@ import { frontierChart } from './frontierChart.ts'
 import type { Records } from './records.ts'
 import { tuned } from './tuned.ts'
 
-/** Every rule with its best settings, with four and with eight workers, three seeds each, in rounds of 15 steps. */
+/** Every rule with its best settings, with four and with eight workers, three seeds each, in rounds of 15 steps, and once in longer ones. */
 export async function loss({ say }: Bench.Ports, { course }: Records): Promise<Figures> {
   const results: Result[] = []
-  for (const { steps, workers, rules } of fields)
+  for (const { steps, workers, seeds, rules } of fields)
     for (const rule of rules)
       for (const seed of seeds) {
         const plan: Plan = { workers, rounds: 200, steps, seed, ...tuned[rule] }
@@ -60,10 +60,17 @@ export async function loss({ say }: Bench.Ports, { course }: Records): Promise<F
 
 type Rule = keyof typeof tuned
 type Result = { readonly plan: Plan; readonly rule: Rule; readonly course: Course }
-const seeds = [1, 2, 3]
-const fields: readonly { steps: number; workers: number; rules: readonly Rule[] }[] = [
-  { steps: 15, workers: 4, rules: ['machine', 'sparse', 'diloco', 'streaming'] },
-  { steps: 15, workers: 8, rules: ['machine', 'sparse', 'diloco'] },
+type Field = {
+  readonly steps: number
+  readonly workers: number
+  readonly seeds: readonly number[]
+  readonly rules: readonly Rule[]
+}
+
+const fields: readonly Field[] = [
+  { steps: 15, workers: 4, seeds: [1, 2, 3], rules: ['machine', 'sparse', 'diloco', 'streaming'] },
+  { steps: 15, workers: 8, seeds: [1, 2, 3], rules: ['machine', 'sparse'] },
+  { steps: 30, workers: 4, seeds: [1], rules: ['machine', 'sparse'] },
 ]
 
 /**

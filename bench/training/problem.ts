@@ -21,7 +21,7 @@ export const sizes = { width: 16, layers: 1, heads: 2, length: 32, rows: 8 } as 
 
 /** Prepares the decoder of a seed, on the text of `corpus`. */
 export async function prepare(backend: Backend, options: prepare.Options): Promise<Problem> {
-  const { seed, rate, steps, rows = sizes.rows, beta2 = 0.95 } = options
+  const { seed, rate, steps, rows = sizes.rows, beta2 = 0.95, floor = 0.1 } = options
   const { width, layers, heads, length } = sizes
   const words = [seed, 0] as const
   const { trained, heldOut } = corpus()
@@ -31,7 +31,7 @@ export async function prepare(backend: Backend, options: prepare.Options): Promi
     rows,
     // Moments begin at zero each round and the counter does not: a short memory of squares forgets it soon.
     optimiser: { kind: 'adamw', weightDecay: 0.01, beta2 },
-    schedule: { rate, warmupSteps: 20, decay: { steps, floor: 0.1 } },
+    schedule: { rate, warmupSteps: 20, decay: { steps, floor } },
     clipNorm: 1,
   })
   await using stack = new AsyncDisposableStack()
@@ -62,6 +62,8 @@ export declare namespace prepare {
     rows?: number | undefined
     /** @default 0.95 */
     beta2?: number | undefined
+    /** @default 0.1 */
+    floor?: number | undefined
   }
 }
 
