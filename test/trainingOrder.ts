@@ -36,6 +36,7 @@ export function trainingOrder(
     priceMicroUsd: 3n,
     budgetMicroUsd: 1_000_000n,
     tier: 'unverified',
+    bondMicroUsd: 0n,
     deadlineSeconds: 0,
     nonce: 0n,
     ...changes,

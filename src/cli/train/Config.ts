@@ -1,5 +1,11 @@
 import * as z from 'zod/mini'
-import { aggregations, privacies, rules, trainers } from '../../protocol/training/TrainingOrder.ts'
+import {
+  aggregations,
+  privacies,
+  rules,
+  tiers,
+  trainers,
+} from '../../protocol/training/TrainingOrder.ts'
 import { epsilonOf } from '../../training/private/Budget.ts'
 import * as Exact from '../exact/Config.ts'
 import { defaultConfig } from './defaultConfig.ts'
@@ -34,6 +40,8 @@ export type Terms = {
   readonly auditShare: number
   readonly priceUsd: number
   readonly budgetUsd: number
+  readonly tier: (typeof tiers)[number]
+  readonly bondUsd: number
   readonly deadlineHours: number | null
   readonly keepRounds: number | null
   readonly checkpointEvery: number
@@ -64,6 +72,8 @@ const defaults: Terms = {
   auditShare: 0.1,
   priceUsd: 0.000_01,
   budgetUsd: 1,
+  tier: 'unverified',
+  bondUsd: 1,
   deadlineHours: null,
   keepRounds: null,
   checkpointEvery: 10,
@@ -93,6 +103,8 @@ const terms = z.partial(
     auditShare: number(0, 1),
     priceUsd: number(0, 1000),
     budgetUsd: number(0, 1e9),
+    tier: z.enum(tiers),
+    bondUsd: number(0.01, 1e6),
     deadlineHours: z.nullable(number(0.001, 10_000)),
     keepRounds: z.nullable(whole(4, 1_000_000)),
     checkpointEvery: whole(1, 1_000_000),

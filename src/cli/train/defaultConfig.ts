@@ -28,6 +28,8 @@ run:
   auditShare: 0.1     # of the contributions, which another worker runs again to the bit
   priceUsd: 0.00001   # for an accepted step; reckoned in the log, and paid in a network (--network)
   budgetUsd: 1        # the run ends when it is spent
+  tier: unverified    # or exact: each segment is a claim with a bond, and a false one is decided by the chain (--network)
+  bondUsd: 1          # of tier exact, what a worker answers with for each segment
   deadlineHours: null # or at this time after the start
   keepRounds: null    # payloads of how many rounds stay on the disk; null for all, which an audit of all needs
   checkpointEvery: 10 # rounds

@@ -1,8 +1,9 @@
 import { basename, dirname, extname, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { BaseError } from '../../runtime/Errors.ts'
 import { systemRandom } from '../../runtime/systemRandom.ts'
 import { startBackend } from '../exact/startBackend.ts'
+import { type Bit, flippedBit, parseBit } from '../flippedBit.ts'
 import * as Home from '../Home.ts'
 import * as NetworkFile from '../NetworkFile.ts'
 import { parseInteger } from '../parseOptions.ts'
@@ -13,7 +14,12 @@ import { readData } from './readData.ts'
 import * as RunFile from './RunFile.ts'
 import { type NodeOptions, takeFolder, work } from './work.ts'
 
-type JoinOptions = NodeOptions & { home?: string; network?: string; keepRounds: number }
+type JoinOptions = NodeOptions & {
+  home?: string
+  network?: string
+  keepRounds: number
+  cheatBit?: Bit
+}
 
 /** `weft train join`: works on somebody's run. */
 export function joinCommand(): Command {
@@ -39,6 +45,12 @@ export function joinCommand(): Command {
       'for testing audits: claim this many steps a round, whatever was taken',
       parseInteger({ min: 1, max: 4000 }),
     )
+    .addOption(
+      new Option(
+        '--cheat-bit <tensor:bit>',
+        'for testing disputes: compute with one bit of a tensor wrong',
+      ).argParser(parseBit),
+    )
     .action((place: string, options: JoinOptions) => run(options, () => start(place, options)))
 }
 
@@ -54,7 +66,8 @@ async function start(place: string, options: JoinOptions): Promise<void> {
   const isPrivate = message.privacy === 'sums'
   if (isPrivate && options.steps !== undefined) throw new EqualStepsError()
   using _folder = takeFolder(folder)
-  await using backend = await startBackend(options.backend, { threads })
+  await using sound = await startBackend(options.backend, { threads })
+  const backend = options.cheatBit ? flippedBit(sound, options.cheatBit) : sound
   const seed = [message.seed0, message.seed1] as const
   await using prepared = await prepareRun({ backend }, { recipe, seed, data, isPrivate })
   expectOrdered(message, prepared, { dataBytes: data.byteLength, orderedBytes: dataBytes })

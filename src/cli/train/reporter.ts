@@ -34,6 +34,8 @@ export type Outcome = {
   readonly earnedMicroUsd: bigint
   /** What the buyer promised to all, or the worker claimed on the chain; undefined when nobody pays. */
   readonly settledMicroUsd?: bigint | undefined
+  /** Disputes about segments that it was a party of. */
+  readonly disputes?: number | undefined
   readonly files: readonly string[]
 }
 
@@ -114,7 +116,7 @@ export function wordReporter({ write, isTerminal, columns, now }: wordReporter.P
       show()
     },
     remark: (text) => say(text),
-    end({ outcome, rounds: done, replica, earnedMicroUsd, settledMicroUsd, files }) {
+    end({ outcome, rounds: done, replica, earnedMicroUsd, settledMicroUsd, disputes = 0, files }) {
       const words = {
         ended: `The run is over after ${many(done, 'round')}.`,
         stopped: `Stopped after ${many(done, 'round')}; the same command goes on from there.`,
@@ -124,6 +126,7 @@ export function wordReporter({ write, isTerminal, columns, now }: wordReporter.P
       say(words[outcome])
       say(`model   ${replica}`)
       say(`earned  ${formatUsd(earnedMicroUsd)}, by the log`)
+      if (disputes > 0) say(`disputes ${disputes}, about segments (\`weft dispute status --all\`)`)
       if (settledMicroUsd !== undefined) say(`settled ${formatUsd(settledMicroUsd)}, on the chain`)
       for (const file of files) say(`file    ${file}`)
     },

@@ -205,8 +205,8 @@ function termsOf(terms: Config.Terms) {
     auditMicro: micro(terms.auditShare),
     priceMicroUsd: BigInt(micro(terms.priceUsd)),
     budgetMicroUsd: BigInt(micro(terms.budgetUsd)),
-    // Audits run segments again to the bit, but no claim of them can be taken to the chain yet.
-    tier: 'unverified',
+    tier: terms.tier,
+    bondMicroUsd: terms.tier === 'exact' ? BigInt(micro(terms.bondUsd)) : 0n,
   }
 }
 

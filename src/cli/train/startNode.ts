@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import type { Backend } from '../../exact/Backend.ts'
 import type { Chain } from '../../chain/Chain.ts'
 import { httpsBulk } from '../../network/https.ts'
 import type { Bulk, Traffic } from '../../network/Bulk.ts'
@@ -28,6 +29,7 @@ import { claimingSteps } from './claimingSteps.ts'
 import * as NodeFile from './NodeFile.ts'
 import { type Pay, startPay } from './startPay.ts'
 import type { Prepared } from './prepareRun.ts'
+import { type SegmentClaims, startClaims } from './startClaims.ts'
 import type * as RunFile from './RunFile.ts'
 
 /** A node of a run on this machine: it keeps the log, works, and serves what it has. */
@@ -41,6 +43,8 @@ export type TrainingNode = AsyncDisposable & {
   readonly sync: LogSync
   /** How it pays or is paid; undefined when nobody pays. */
   readonly pay: Pay | undefined
+  /** How it answers for its segments; undefined where nobody has to. */
+  readonly claims: SegmentClaims | undefined
   /** Says that it goes, so that nobody waits for it. */
   leave(): Promise<void>
 }
@@ -98,7 +102,12 @@ export async function startNode(
   const sync = stack.use(await startLogSync(parts, { onDecisions, peers }))
   stack.use(serveOrder({ network }, { run: log.run, order }))
   stack.use(await startAcquaintance(parts, { run: log.run, onPeer: remember }))
-  const pay = ports.chain && stack.use(await startPay({ ...parts, store, chain: ports.chain }))
+  const { chain } = ports
+  const pay =
+    chain && log.order.priceMicroUsd > 0n
+      ? stack.use(await startPay({ ...parts, store, chain }))
+      : undefined
+  const claims = chain && stack.use(await claimsOf({ ...parts, ...ports, store, chain }, folder))
   const { run, layout, start, training: data } = prepared
   const worker = stack.use(
     await startWorker(
@@ -110,6 +119,7 @@ export async function startNode(
         random: systemRandom(),
         run,
         trainer: ports.trainer,
+        claims,
         layout,
         start,
         data,
@@ -135,6 +145,7 @@ export async function startNode(
     store,
     sync,
     pay,
+    claims,
     async leave() {
       const state = log.state()
       const number = state.numbers.get(identity.address)
@@ -154,8 +165,9 @@ export declare namespace startNode {
     clock: Clock
     logger: Logger
     prepared: Prepared
+    backend: Backend
     compliance: Hex.Hex
-    /** Over which the run is paid, if it is. */
+    /** Over which the run is paid and its claims are decided, where there are any. */
     chain?: Chain | undefined
     /** What computes the segments in the place of the exact engine. */
     trainer?: Trainer | undefined
@@ -189,6 +201,14 @@ export declare namespace startNode {
 export const journalName = 'journal.sqlite'
 /** How long a last word may take to be heard. */
 const sayMs = 800
+
+async function claimsOf(
+  ports: startClaims.Ports,
+  folder: string,
+): Promise<SegmentClaims | undefined> {
+  if (ports.log.order.tier !== 'exact') return undefined
+  return startClaims(ports, { folder: join(folder, 'claims') })
+}
 
 function bytesOf(mbit: number | undefined): number | undefined {
   return mbit === undefined ? undefined : (mbit * 1e6) / 8

@@ -111,7 +111,16 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
 
   node = stack.use(
     await startNode(
-      { identity, clock, logger, prepared, compliance, chain, trainer: trainer?.train },
+      {
+        identity,
+        clock,
+        logger,
+        prepared,
+        backend,
+        compliance,
+        chain,
+        trainer: trainer?.train,
+      },
       {
         folder,
         file: plan.file,
@@ -157,6 +166,11 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
       'Fewer than half of the other workers could be asked whether they came to the same end.',
     )
   if (outcome === 'stopped') await node.leave()
+  // Its own disputes go on when the run does not.
+  const disputes =
+    outcome === 'stopped'
+      ? 0
+      : await node.claims?.settle({ leastMs: outcome === 'convicted' ? heardMs : 0 })
   const settledMicroUsd = outcome === 'ended' ? await node.pay?.settle() : undefined
   const replica = node.worker.replica()
   const files = [
@@ -173,6 +187,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
     replica: hashOf(layout, replica),
     earnedMicroUsd: number === undefined ? 0n : workers[number]!.earnedMicroUsd,
     settledMicroUsd,
+    disputes,
     files,
   }
   // Others may not have the last state yet.
@@ -214,9 +229,11 @@ async function chainOf(
   { network, file }: Plan,
   ports: { identity: Identity; clock: Clock },
 ): Promise<Chain | undefined> {
+  if (!network && file.order.message.tier === 'exact') throw new NoChainError()
   if (!network) return undefined
   expectNetwork(network, file)
-  return file.order.message.priceMicroUsd > 0n ? await connectChain(network, ports) : undefined
+  const { priceMicroUsd, tier } = file.order.message
+  return priceMicroUsd > 0n || tier === 'exact' ? await connectChain(network, ports) : undefined
 }
 
 /** The user's own trainer, where the run takes any. */
@@ -240,6 +257,8 @@ export function takeFolder(folder: string): Disposable {
 }
 
 const lingerMs = 3_000
+/** How long a challenge of ours may take to be heard of. */
+const heardMs = 20_000
 /** How long a relay may take to give the first node a place. */
 const reservationMs = 15_000
 /** How long those who have not come to the same end of the log are waited for. */
@@ -310,5 +329,14 @@ class ExactRunError extends BaseError {
     super('The segments of this run are computed exactly: leave --trainer out.', {
       metaMessages: ['A run takes others where `any` is the trainer in its settings.'],
     })
+  }
+}
+
+/** Thrown when segments are to be claimed, and no chain is named that decides about them. */
+class NoChainError extends BaseError {
+  override readonly code = 'Cli.NoChainError'
+
+  constructor() {
+    super('Segments of this run are claims that a chain decides about: give --network FILE.')
   }
 }

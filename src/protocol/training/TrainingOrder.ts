@@ -16,6 +16,9 @@ export const trainers = ['exact', 'any'] as const
 /** What of an update others see: all of it, or nothing but the sum over all who take part. */
 export const privacies = ['none', 'sums'] as const
 
+/** `exact`: each segment is a claim that can be disputed on the chain; `unverified`: what audits find counts in the log alone. */
+export const tiers = ['exact', 'unverified'] as const
+
 /** EIP-712 types. */
 export const types = {
   TrainingOrder: [
@@ -67,7 +70,10 @@ export const types = {
     /** For an accepted inner step. */
     { name: 'priceMicroUsd', type: 'uint96' },
     { name: 'budgetMicroUsd', type: 'uint96' },
+    /** One of `tiers`. */
     { name: 'tier', type: 'string' },
+    /** What answers for the claim of each segment; of tier `exact`, else zero. */
+    { name: 'bondMicroUsd', type: 'uint96' },
     { name: 'deadlineSeconds', type: 'uint40' },
     { name: 'nonce', type: 'uint64' },
   ],
@@ -86,6 +92,9 @@ export function problemOf(order: TrainingOrder): string | undefined {
     return `the trainer ${order.trainer} is not known`
   if (order.trainer === 'any' && (order.auditMicro > 0 || order.tier !== 'unverified'))
     return 'segments of any trainer cannot be run again: it takes an audit share of 0 and tier unverified'
+  if (!tiers.some((each) => each === order.tier)) return `the tier ${order.tier} is not sold`
+  if ((order.tier === 'exact') !== order.bondMicroUsd > 0n)
+    return 'segments of tier exact, and no others, have a bond'
   if (!rules.some((each) => each === rule)) return `the rule ${rule} is not known`
   if (!aggregations.some((each) => each === aggregation))
     return `the aggregation ${aggregation} is not known`

@@ -112,6 +112,7 @@ function commit(draft: Draft, message: Commitment.Commitment): string | undefine
   if (message.batch !== draft.began) return 'another-branch'
   if (message.parent !== round.parent) return 'another-parent'
   if (message.steps < 1 || message.steps > 4 * order.steps) return 'steps-out-of-range'
+  if (order.tier === 'exact' && message.claim === Hex.zero) return 'without-a-claim'
   const ready = round.ready.get(worker.number)
   if (isPrivate && !ready) return 'not-in-the-sum'
   // Nobody sees whose steps were more, so that each counts the same.

@@ -4,6 +4,7 @@ import type { Source } from '../../network/Bulk.ts'
 import type { Network } from '../../network/Network.ts'
 import type * as Domain from '../../protocol/Domain.ts'
 import * as Hex from '../../protocol/Hex.ts'
+import * as ExactClaim from '../../protocol/ExactClaim.ts'
 import type { Identity } from '../../protocol/Identity.ts'
 import * as Applied from '../../protocol/training/Applied.ts'
 import * as Audit from '../../protocol/training/Audit.ts'
@@ -23,10 +24,12 @@ import type { Log } from '../log/openLog.ts'
 import { greatestBytes } from '../payload/Rule.ts'
 import { advance, flatten, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
 import { type runSegment, type Trainer, trainerOf } from '../segment.ts'
+import { segmentClaim } from '../segmentClaim.ts'
 import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
-import { makeContribution } from './makeContribution.ts'
+import type { Claims } from './Claims.ts'
+import { beginningOf, makeContribution } from './makeContribution.ts'
 import { floats, hashesOf } from './makePayload.ts'
 import { summandOf } from './summand.ts'
 import { checkpointProtocol, upkeepOf } from './upkeep.ts'
@@ -308,10 +311,13 @@ export async function startWorker(
     const bytes = payload && (await contents.get(payload, [], { maxBytes: payloadBytes, signal }))
     const round = replica.rounds
     const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
+    const roots: Uint8Array[] | undefined = ports.claims ? [] : undefined
     const given = { terms: order, before: before && floats(before), own }
     const { end, made: built } = await takeSteps({ replica, number }, (options) =>
-      makeContribution(train, { ...options, ...given }),
+      makeContribution(train, { ...options, ...given, roots }),
     )
+    const { begin } = beginningOf({ ...given, replica, layout })
+    const claim = roots && (await claimOf({ round, worker: number, roots }, begin))
     // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
     for (const each of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(each)
     const message = {
@@ -322,9 +328,20 @@ export async function startWorker(
       ...hashesOf(built),
       end: Hex.from(StateRoot.from(run.graph.state, end)),
       errorBefore: before ? error : Hex.zero,
-      claim: Hex.zero,
+      claim: claim ?? Hex.zero,
     }
     return { message, number, from }
+  }
+
+  /** Signs for a segment, and puts that where others find it, as they do its payload. */
+  async function claimOf(
+    facts: { round: number; worker: number; roots: readonly Uint8Array[] },
+    begin: Replica,
+  ): Promise<Hex.Hex> {
+    const segment = segmentClaim(order, { run: log.run, ...facts })
+    const bytes = ExactClaim.serialize(await ports.claims!.sign(segment, begin))
+    await contents.put(bytes)
+    return Hex.sha256(bytes)
   }
 
   /** What an earlier round left unsent; forgotten if the disk lost it. */
@@ -372,6 +389,8 @@ export declare namespace startWorker {
     logger: Logger
     /** Of the order's training graph. */
     run: Run
+    /** How we answer for our segments; needed where the tier is `exact`. */
+    claims?: Claims | undefined
     /** What computes our segments, where the order leaves that to us. @default the run */
     trainer?: Trainer | undefined
     layout: Layout
