@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url'
 const program = fileURLToPath(new URL('./trainCommand.ts', import.meta.url))
 
 export type Event = Record<string, unknown>
-export type TrainProcess = ReturnType<typeof startTrain>
 
 /** Starts the program in a folder and follows what it says, a JSON object a line. */
 export function startTrain(

@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const iproute = 'ip'
+
 /** Machines on lines of their own, each a network namespace. */
 export type Links = AsyncDisposable & {
   readonly machines: readonly { readonly host: string; readonly prefix: readonly string[] }[]
@@ -29,7 +31,7 @@ export async function links(
   const source = join(import.meta.dirname, 'link.c')
   const compiled = spawnSync('cc', ['-O2', '-o', program, source], { stdio: 'ignore' })
   const isAble = process.getuid?.() === 0 && existsSync('/dev/net/tun')
-  if (!isAble || compiled.status !== 0 || spawnSync('ip', ['-V']).status !== 0) return undefined
+  if (!isAble || compiled.status !== 0 || spawnSync(iproute, ['-V']).status !== 0) return undefined
   const device = `${name}${process.pid % 10_000}`
   const figures = [count, mbit, delayMs, lossPercent].map(String)
   const relay = spawn(program, [device, ...figures], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -38,14 +40,14 @@ export async function links(
   const machines = Array.from({ length: count }, (_, index) => {
     const space = `${device}${index}`
     const host = `10.80.0.${index + 1}`
-    const ip = (words: string) => execFileSync('ip', words.split(' '))
+    const ip = (words: string) => execFileSync(iproute, words.split(' '))
     ip(`netns add ${space}`)
     stack.defer(() => void ip(`netns del ${space}`))
     ip(`link set ${space} netns ${space}`)
     ip(`-n ${space} addr add ${host}/24 dev ${space}`)
     ip(`-n ${space} link set ${space} up`)
     ip(`-n ${space} link set lo up`)
-    return { host, prefix: ['ip', 'netns', 'exec', space] }
+    return { host, prefix: [iproute, 'netns', 'exec', space] }
   })
   const owned = stack.move()
   return { machines, [Symbol.asyncDispose]: () => owned.disposeAsync() }

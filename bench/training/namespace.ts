@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 
+const [iproute, trafficControl] = ['ip', 'tc'] as const
+
 /** A network namespace of its own, joined to this machine's by one link. */
 export type Namespace = Disposable & {
   /** Our end of the link, and the other. */
@@ -16,9 +18,9 @@ export type Namespace = Disposable & {
  */
 export function namespace({ mbit }: { mbit: number }): Namespace | undefined {
   const id = `wb${process.pid % 100_000}`
-  if (process.getuid?.() !== 0 || spawnSync('ip', ['netns', 'add', id]).status !== 0)
+  if (process.getuid?.() !== 0 || spawnSync(iproute, ['netns', 'add', id]).status !== 0)
     return undefined
-  const remove = () => void spawnSync('ip', ['netns', 'del', id])
+  const remove = () => void spawnSync(iproute, ['netns', 'del', id])
   const subnet = `10.79.${process.pid % 250}`
   const [here, there] = [`${subnet}.1`, `${subnet}.2`]
   try {
@@ -30,15 +32,15 @@ export function namespace({ mbit }: { mbit: number }): Namespace | undefined {
     ip('-n', id, 'link', 'set', 'lo', 'up')
     const shape = (name: string) =>
       `qdisc add dev ${name} root tbf rate ${mbit}mbit burst 256k latency 50ms`.split(' ')
-    execFileSync('tc', shape(`${id}a`))
-    execFileSync('tc', ['-n', id, ...shape(`${id}b`)])
+    execFileSync(trafficControl, shape(`${id}a`))
+    execFileSync(trafficControl, ['-n', id, ...shape(`${id}b`)])
   } catch (error) {
     remove()
     throw error
   }
-  return { here, there, prefix: ['ip', 'netns', 'exec', id], [Symbol.dispose]: remove }
+  return { here, there, prefix: [iproute, 'netns', 'exec', id], [Symbol.dispose]: remove }
 }
 
 function ip(...words: readonly string[]): void {
-  execFileSync('ip', words)
+  execFileSync(iproute, words)
 }
