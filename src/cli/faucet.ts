@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Argument, Command } from 'commander'
 import * as Json from '../protocol/Json.ts'
 import { joinNetwork, withPartyOptions, type PartyOptions } from './joinNetwork.ts'
 import { formatUsd, parseUsd } from './money.ts'
@@ -8,7 +8,9 @@ import { run } from './run.ts'
 export function faucetCommand(): Command {
   return withPartyOptions(new Command('faucet'))
     .description('give our own account test money; on test networks only')
-    .argument('[usd]', 'amount in USD', parseUsd, 100_000_000n)
+    .addArgument(
+      new Argument('[usd]', 'amount in USD').argParser(parseUsd).default(100_000_000n, '100'),
+    )
     .action((amountMicroUsd: bigint, options: PartyOptions) =>
       run(options, async () => {
         await using party = await joinNetwork('faucet', options)
