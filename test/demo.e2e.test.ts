@@ -22,7 +22,7 @@ describe('weft demo', () => {
     expect(summary).toMatchObject({ dispute: { winner: 'challenger', slashedMicroUsd: '1000000' } })
     // The model that four workers trained: the liar was convicted, and it answers.
     const { training } = summary as { training: Record<string, number> }
-    expect(training).toMatchObject({ rounds: 16, workers: 4, killed: 1, tier: 'exact' })
+    expect(training).toMatchObject({ rounds: 12, workers: 4, killed: 1, tier: 'exact' })
     expect(training).toMatchObject({ convicted: 1, wronglyConvicted: 0, model: 'documents' })
     expect(training['firstLoss']).toBeGreaterThan(5)
     expect(training['loss']).toBeLessThan(3)

@@ -29,7 +29,13 @@ export async function askTrained(
   for (let attempt = 1; ; attempt++)
     try {
       const completion = await client.chat.completions.create(
-        { model, messages: [{ role: 'user', content: question }], max_tokens: 64, temperature: 0 },
+        {
+          model,
+          messages: [{ role: 'user', content: question }],
+          max_tokens: 80,
+          temperature: 0.5,
+          seed: 1,
+        },
         { headers: { 'weft-tier': 'exact' } },
       )
       const { weft } = completion as unknown as {

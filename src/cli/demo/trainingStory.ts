@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { LocalNetwork } from './startLocalNetwork.ts'
 import { startTrainer, type Trainer, type TrainerEvent } from './startTrainer.ts'
 
-const stepsOfLiar = 4
-const claimedByLiar = 8
+const stepsOfLiar = 12
+const claimedByLiar = 25
 const depositUsd = 5
 /** Rounds after which the fourth worker comes, and the second one is killed. */
 const lateAfter = 3
