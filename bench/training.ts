@@ -5,15 +5,17 @@
  */
 import { startWasm } from '../src/exact/index.ts'
 import type { Bench, Figures } from './Bench.ts'
+import { faults } from './training/faults.ts'
 import { grid } from './training/grid.ts'
 import { liars } from './training/liars.ts'
 import { loss } from './training/loss.ts'
 import { recordsOf } from './training/records.ts'
+import { scale } from './training/scale.ts'
 import { state } from './training/state.ts'
 import { slow } from './training/slow.ts'
 import { transfer } from './training/transfer.ts'
 
-const parts = ['grid', 'loss', 'state', 'liars', 'transfer', 'slow'] as const
+const parts = ['grid', 'loss', 'state', 'liars', 'faults', 'scale', 'transfer', 'slow'] as const
 
 export const bench: Bench = {
   description: 'loss and traffic of training across strangers against one machine',
@@ -27,6 +29,8 @@ export const bench: Bench = {
       ...(asked('loss') ? await loss(ports, records) : {}),
       ...(asked('state') ? await state(ports, records) : {}),
       ...(asked('liars') ? await liars(ports, backend) : {}),
+      ...(asked('faults') ? await faults(ports, backend) : {}),
+      ...(asked('scale') ? await scale(ports, backend) : {}),
       ...(asked('transfer') ? await transfer(ports) : {}),
       ...(asked('slow') ? await slow(ports) : {}),
     }

@@ -21,7 +21,7 @@ const joiner = (out: string, data = 'book.txt') => [
   ...loopback,
 ]
 const config = `
-run: { rounds: 6, steps: 4, minWorkers: 3, roundSeconds: 3, auditShare: 0.3, keptLast: 256 }
+run: { rounds: 12, steps: 4, minWorkers: 3, roundSeconds: 3, auditShare: 0.3, keptLast: 256 }
 model: { width: 16, layers: 1, heads: 2, positions: 16, vocabulary: 128 }
 schedule: { rate: 0.02, decay: none }
 rows: 4
@@ -68,13 +68,15 @@ describe('weft train', () => {
     const ends = await Promise.all(all.map((each) => each.ended))
     expect(ends.map((end) => end.code)).toEqual([0, 0, 0])
     const outcomes = all.map((each) => each.events('node-end')[0]!)
-    expect(outcomes.map(({ rounds }) => rounds)).toEqual([6, 6, 6])
+    expect(outcomes.map(({ rounds }) => rounds)).toEqual([12, 12, 12])
     expect(new Set(outcomes.map(({ replica }) => replica)).size).toBe(1)
     expect(outcomes.every(({ outcome }) => outcome === 'ended')).toBe(true)
 
     const noted = readFileSync(join(home, 'first/rounds.jsonl'), 'utf8').trim().split('\n')
     const rounds = noted.map((line) => JSON.parse(line) as Record<string, number>)
-    expect(rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4, 5, 6])
+    expect(rounds.map(({ round }) => round)).toEqual(
+      Array.from({ length: 13 }, (_, round) => round),
+    )
     expect(rounds.at(-1)!['loss']).toBeLessThan(rounds[0]!['loss']! - 0.2)
     expect(rounds.at(-1)!['sentBytes']).toBeGreaterThan(rounds[3]!['sentBytes']!)
     expect(existsSync(join(home, 'first/loss.svg'))).toBe(true)
@@ -83,12 +85,12 @@ describe('weft train', () => {
     const status = start(['status', 'two', '--json'])
     expect((await audit.ended).code).toBe(0)
     const finding = JSON.parse(audit.lines.at(-1)!) as Record<string, unknown>
-    expect(finding).toMatchObject({ good: true, rounds: 6, differences: [] })
+    expect(finding).toMatchObject({ good: true, rounds: 12, differences: [] })
     expect(finding['replica']).toBe(outcomes[0]!['replica'])
     expect(finding['payloads']).toBe(finding['segments'])
     expect((await status.ended).code).toBe(0)
-    expect(JSON.parse(status.lines.at(-1)!)).toMatchObject({ phase: 'ended', round: 6 })
-  }, 300_000)
+    expect(JSON.parse(status.lines.at(-1)!)).toMatchObject({ phase: 'ended', round: 12 })
+  }, 600_000)
 
   test('refuses data that is another, and a folder of another run', async () => {
     const stranger = start(joiner('stranger', 'other.txt'))

@@ -243,7 +243,6 @@ type Alive = {
 
 /** A tiny model and engines that train it, which worlds can use one after the other. */
 export type Workshop = AsyncDisposable & {
-  readonly model: ReturnType<typeof build>['model']
   readonly graph: ReturnType<typeof build>['graph']
   readonly layout: Layout
   readonly start: readonly Uint8Array[]
@@ -264,7 +263,6 @@ export async function startWorkshop(backend: Backend): Promise<Workshop> {
   })
   const runs = new Map<number, Promise<Run>>()
   return {
-    model,
     graph,
     seed,
     layout: {

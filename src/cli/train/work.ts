@@ -292,7 +292,8 @@ async function untilOver(
         const isLast = !round.parent || round.parent === hashOf(layout, replica)
         // Another branch may count more than the one that ended here.
         const isOver = replica.rounds === round.number && isLast
-        if (isOver && ((await sync.agree()) || lateMs > agreeMs)) return 'ended'
+        if (isOver && lateMs > agreeMs) return 'ended'
+        if (isOver && (await worker.isShared()) && (await sync.agree())) return 'ended'
         if (lateMs > lastStateMs) return 'left-behind'
       } else endedAt = undefined
       await clock.sleep(200, { signal: stop.signal }).catch(() => {})

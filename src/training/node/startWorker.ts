@@ -39,6 +39,8 @@ import { openReplicas } from './openReplicas.ts'
 export type Worker = AsyncDisposable & {
   /** The state that it has. */
   replica(): Replica
+  /** Whether nobody who answers has yet to come to the state that it has. */
+  isShared(): Promise<boolean>
   /** Contents that it keeps states in. */
   kept(): readonly Hex.Hex[]
   /** Mean loss of its steps in the last round that it worked on; undefined before the first. */
@@ -369,6 +371,7 @@ export async function startWorker(
   const owned = stack.move()
   return {
     replica: () => replicas.newest(),
+    isShared: () => upkeep.isShared(log.state()),
     kept: () => replicas.contents(),
     loss: () => loss?.mean,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

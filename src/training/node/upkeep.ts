@@ -20,6 +20,8 @@ export const checkpointProtocol = '/weft/training-checkpoint/1'
 export type Upkeep = {
   /** Applies closed rounds, or takes the newest state from another; false while it is behind the log. */
   keepUp(state: State): Promise<boolean>
+  /** Whether nobody who answers has yet to come to the state that we have. */
+  isShared(state: State): Promise<boolean>
   /** Gives a payload of a worker, from wherever it is to be had. */
   payloadOf(state: State, payload: Hex.Hex, worker: number): Promise<Uint8Array | undefined>
   /** Answers `checkpointProtocol`. */
@@ -86,12 +88,7 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
     const { round } = state
     const others = othersOf(state).map((each) => each.source)
     if (round.parent === undefined) return undefined
-    const body = Json.toBytes({ run: log.run })
-    const reply = await ask(network, peer, checkpointProtocol, body, {
-      signal,
-      idleTimeoutMs: 3_000,
-    })
-    const { rounds, content } = Json.decode(checkpoint, reply, { what: 'checkpoint' })
+    const { rounds, content } = await checkpointOf(peer)
     if (rounds !== round.number) return undefined
     const maxBytes = greatestBytes(layout)
     // All who came as far have the same bytes: each sends a part of them.
@@ -99,6 +96,28 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
     const bytes = await contents.get(content, sources, { maxBytes, signal })
     const next = { rounds, ...fromBytes(layout, bytes) }
     return hashOf(layout, next) === round.parent ? next : undefined
+  }
+
+  async function checkpointOf(peer: string): Promise<z.infer<typeof checkpoint>> {
+    const body = Json.toBytes({ run: log.run })
+    const options = { signal, idleTimeoutMs: 3_000 }
+    const reply = await ask(network, peer, checkpointProtocol, body, options)
+    return Json.decode(checkpoint, reply, { what: 'checkpoint' })
+  }
+
+  async function isShared(state: State): Promise<boolean> {
+    const own = replicas.newest().rounds
+    const behind = await Promise.all(
+      othersOf(state)
+        .slice(-askedLimit)
+        .map(({ peer }) =>
+          checkpointOf(peer).then(
+            ({ rounds }) => rounds < own,
+            () => false,
+          ),
+        ),
+    )
+    return !behind.includes(true)
   }
 
   function othersOf({ workers }: State): readonly Member[] {
@@ -118,6 +137,7 @@ export function upkeepOf(ports: upkeepOf.Ports, options: upkeepOf.Options): Upke
 
   return {
     keepUp,
+    isShared,
     payloadOf,
     async *serve() {
       yield Json.toBytes({ rounds: replicas.newest().rounds, content: replicas.content() })
@@ -144,6 +164,8 @@ export declare namespace upkeepOf {
   }
 }
 
+/** How many others are asked whether they have come as far. */
+const askedLimit = 64
 const checkpoint = z.strictObject({
   rounds: z.int().check(z.minimum(0)),
   content: z.custom<Hex.Hex>(
