@@ -18,11 +18,24 @@ describe('parse', () => {
     expect(seed).toEqual([4, 0])
   })
 
+  test('takes every rule, data-parallel with plain gradients', () => {
+    const text = 'run: { rule: data-parallel, steps: 1 }\noptimiser: { kind: sgd, momentum: 0 }'
+    expect(Config.parse(text).terms.rule).toBe('data-parallel')
+    const late = 'run: { rule: streaming, fragments: 8, aggregation: krum, overlap: true }'
+    expect(Config.parse(late).terms).toMatchObject({ fragments: 8, aggregation: 'krum' })
+  })
+
   test.each([
     ['run: { round: 3 }', /run\.round: there is no such field; those here are rounds, steps/],
     ['run: { rounds: 0 }', /run\.rounds: give a whole number from 1 to 1000000, not 0/],
     ['run: { keptLast: 2000 }', /run\.keptLast: it is at most run\.keptFirst/],
     ['run: { minWorkers: 200 }', /run\.minWorkers: it is at most/],
+    ['run: { rule: gossip }', /run\.rule/],
+    ['run: { rule: data-parallel }', /data-parallel takes run\.steps 1/],
+    [
+      'run: { rule: data-parallel, steps: 1 }',
+      /optimiser: workers of data-parallel send gradients/,
+    ],
     ['steps: 600', /steps: it belongs below run/],
     ['model: { size: 3 }', /model\.size: there is no such field/],
     ['run: [', /not sound/],
