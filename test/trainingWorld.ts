@@ -209,7 +209,7 @@ export declare namespace trainingWorld {
     faults?: Faults
     backend?: Backend
     /** What several worlds compute with, one after the other. */
-    workshop?: Workshop
+    workshop?: Omit<Workshop, 'model'>
     /** Of the network's faults. @default 7 */
     seed?: number
     /** Who is not there at the beginning. */
@@ -243,6 +243,7 @@ type Alive = {
 
 /** A tiny model and engines that train it, which worlds can use one after the other. */
 export type Workshop = AsyncDisposable & {
+  readonly model: ReturnType<typeof build>['model']
   readonly graph: ReturnType<typeof build>['graph']
   readonly layout: Layout
   readonly start: readonly Uint8Array[]
@@ -263,6 +264,7 @@ export async function startWorkshop(backend: Backend): Promise<Workshop> {
   })
   const runs = new Map<number, Promise<Run>>()
   return {
+    model,
     graph,
     seed,
     layout: {
