@@ -8,6 +8,7 @@ import type { Bench, Figures } from './Bench.ts'
 import { faults } from './training/faults.ts'
 import { grid } from './training/grid.ts'
 import { liars } from './training/liars.ts'
+import { privately } from './training/private.ts'
 import { loss } from './training/loss.ts'
 import { recordsOf } from './training/records.ts'
 import { scale } from './training/scale.ts'
@@ -15,7 +16,17 @@ import { state } from './training/state.ts'
 import { slow } from './training/slow.ts'
 import { transfer } from './training/transfer.ts'
 
-const parts = ['grid', 'loss', 'state', 'liars', 'faults', 'scale', 'transfer', 'slow'] as const
+const parts = [
+  'grid',
+  'loss',
+  'state',
+  'liars',
+  'faults',
+  'scale',
+  'transfer',
+  'slow',
+  'private',
+] as const
 
 export const bench: Bench = {
   description: 'loss and traffic of training across strangers against one machine',
@@ -33,6 +44,7 @@ export const bench: Bench = {
       ...(asked('scale') ? await scale(ports, backend) : {}),
       ...(asked('transfer') ? await transfer(ports) : {}),
       ...(asked('slow') ? await slow(ports) : {}),
+      ...(asked('private') ? await privately(ports, backend) : {}),
     }
   },
 }

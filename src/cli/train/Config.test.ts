@@ -25,7 +25,20 @@ describe('parse', () => {
     expect(Config.parse(late).terms).toMatchObject({ fragments: 8, aggregation: 'krum' })
   })
 
+  test('takes for private runs what goes without saying', () => {
+    const text = 'run: { privacy: sums, noise: 2, epsilon: 10 }'
+    const { terms } = Config.parse(text)
+    expect(terms).toMatchObject({ rule: 'diloco', auditShare: 0, minWorkers: 3, delta: 1e-5 })
+  })
+
   test.each([
+    ['run: { noise: 1 }', /run\.noise: it takes run\.privacy sums/],
+    ['run: { privacy: sums, noise: 1 }', /run\.epsilon: say what the noise is to keep/],
+    ['run: { privacy: sums, noise: 1, epsilon: 2 }', /run\.epsilon: one sum .* costs 4\.728/],
+    ['run: { privacy: sums, epsilon: 2 }', /run\.epsilon: without run\.noise nothing keeps it/],
+    ['run: { privacy: sums, rule: sparse }', /run\.privacy: sums takes run\.rule diloco/],
+    ['run: { privacy: sums, auditShare: 0.1 }', /run\.auditShare: with privacy sums it is 0/],
+    ['run: { privacy: sums, minWorkers: 2 }', /run\.minWorkers: .* at least 3/],
     ['run: { round: 3 }', /run\.round: there is no such field; those here are rounds, steps/],
     ['run: { rounds: 0 }', /run\.rounds: give a whole number from 1 to 1000000, not 0/],
     ['run: { keptLast: 2000 }', /run\.keptLast: it is at most run\.keptFirst/],

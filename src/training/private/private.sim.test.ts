@@ -5,11 +5,12 @@ import {
   trainingWorld,
   type Workshop,
 } from '../../../test/trainingWorld.ts'
-import { startWasm } from '../../exact/index.ts'
+import { build, decoderOf, startWasm } from '../../exact/index.ts'
 import type { Backend } from '../../exact/Backend.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type { Decision } from '../coordinator/State.ts'
 import { hashOf } from '../Replica.ts'
+import { startEvaluator } from '../startEvaluator.ts'
 import { noiseOf } from './Budget.ts'
 
 const stack = new AsyncDisposableStack()
@@ -53,6 +54,35 @@ describe('a private run', () => {
             new Set([Hex.zero]),
           )
       }
+  })
+
+  test.each([
+    { name: 'without noise', terms: {} },
+    { name: 'with a little', terms: { noiseMicro: 40_000, rhoMicro: 4e9, deltaPico: 1 } },
+  ])('learns from what four owners have, $name', async ({ terms }) => {
+    const changes = { ...order, ...terms, rounds: 10, steps: 30, clipMicro: 2_000_000 }
+    await using world = await trainingWorld({ workers: 4, workshop, texts, order: changes })
+    // The workshop's.
+    const { model } = build({
+      model: decoderOf({ layers: 1, width: 8, heads: 2, positions: 8 }),
+      rows: 1,
+      length: 4,
+      optimiser: { kind: 'adamw' },
+      schedule: { rate: 0.01 },
+    })
+    await using evaluator = await startEvaluator(
+      { backend },
+      {
+        model,
+        data: new TextEncoder().encode(texts.join('').repeat(4)),
+        rows: 8,
+        length: 4,
+      },
+    )
+    const before = evaluator.loss(workshop.start)
+    await world.advance(400_000, () => isOver(world))
+    expect(models(world).size).toBe(1)
+    expect(evaluator.loss(world.nodes[0]!.replica()!.parameters)).toBeLessThan(before - 0.1)
   })
 
   test('spends what its accountant says, and ends before it spends more', async () => {
