@@ -173,23 +173,19 @@ export async function startWorker(
 
   /** Fetches the payloads of the round as they are committed, so that witness and sum find them here. */
   async function gather(state: State): Promise<void> {
-    const missing = [...state.round.commitments]
-      .filter(([, { commitment }]) => !held.has(commitment.payload))
-      .slice(0, fetchedAtOnce)
-    await Promise.all(
-      missing.map(
-        async ([
-          worker,
-          {
-            commitment: { payload },
-          },
-        ]) => {
-          const bytes = await upkeep.payloadOf(state, payload, worker)
-          const options = { layout, order, round: state.round.number }
-          if (bytes && isPayload(bytes, options)) held.add(payload)
-        },
-      ),
+    const missing = [...state.round.commitments].filter(
+      ([, { commitment }]) => !held.has(commitment.payload),
     )
+    const options = { layout, order, round: state.round.number }
+    // All of them, a few at a time: who bears witness of the first few leaves the others out of the round.
+    for (let at = 0; at < missing.length; at += fetchedAtOnce)
+      await Promise.all(
+        missing.slice(at, at + fetchedAtOnce).map(async ([worker, { commitment }]) => {
+          const { payload } = commitment
+          const bytes = await upkeep.payloadOf(state, payload, worker)
+          if (bytes && isPayload(bytes, options)) held.add(payload)
+        }),
+      )
     for (const payload of held) if (held.size > heldLimit) held.delete(payload)
   }
 
