@@ -12,6 +12,7 @@ import { privately } from './training/private.ts'
 import { loss } from './training/loss.ts'
 import { recordsOf } from './training/records.ts'
 import { scale } from './training/scale.ts'
+import { robust } from './training/robust.ts'
 import { state } from './training/state.ts'
 import { slow } from './training/slow.ts'
 import { transfer } from './training/transfer.ts'
@@ -21,6 +22,7 @@ const parts = [
   'loss',
   'state',
   'liars',
+  'robust',
   'faults',
   'scale',
   'transfer',
@@ -42,6 +44,7 @@ export const bench: Bench = {
       ...(asked('liars') ? await liars(ports, backend) : {}),
       ...(asked('faults') ? await faults(ports, backend) : {}),
       ...(asked('scale') ? await scale(ports, backend) : {}),
+      ...(asked('robust') ? await robust(ports, backend) : {}),
       ...(asked('transfer') ? await transfer(ports) : {}),
       ...(asked('slow') ? await slow(ports) : {}),
       ...(asked('private') ? await privately(ports, backend) : {}),
