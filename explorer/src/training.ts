@@ -15,6 +15,7 @@ const endWords: Readonly<Record<string, string>> = {
   rounds: 'all rounds done',
   budget: 'budget spent',
   deadline: 'deadline reached',
+  privacy: 'budget of privacy spent',
 }
 
 /** What befell a run or a worker, in one sentence. */

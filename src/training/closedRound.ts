@@ -62,20 +62,23 @@ export async function replicaAfter(
   { layout, order, payloadOf }: replicaAfter.Options,
 ): Promise<replicaAfter.Result> {
   const contributions: Contribution[] = []
-  const hidden: Uint32Array[] = []
+  const hidden: Uint8Array[] = []
   for (const { payload, weight, worker } of accepted) {
     const bytes = await payloadOf(payload, worker)
     if (!bytes) return { type: 'missing', payload, worker }
     if (order.privacy === 'sums') {
-      hidden.push(Units.decode(bytes, lengthOf(layout)))
+      hidden.push(bytes)
       continue
     }
     const update = readPayload(bytes, { layout, order, round })
     if (update) contributions.push({ update, weight })
   }
-  if (hidden.length > 0) {
+  // Of a sum that lacks one of its parts nothing is left.
+  const isSum = hidden.every((bytes) => isPayload(bytes, { layout, order, round }))
+  if (hidden.length > 0 && isSum) {
+    const words = hidden.map((bytes) => Units.decode(bytes, lengthOf(layout)))
     const clip = order.clipMicro / 1e6
-    const gradient = Units.meanOf(Mask.sum(hidden), { clip, count: hidden.length })
+    const gradient = Units.meanOf(Mask.sum(words), { clip, count: words.length })
     return { type: 'replica', replica: move(layout, replica, { gradient, terms: order }) }
   }
   const next = advance(layout, replica, { contributions, terms: order })
