@@ -80,8 +80,9 @@ function endGathering(draft: Draft): void {
   const active = draft.workers.filter(({ standing }) => standing === 'active')
   if (active.length === 0) draft.since = draft.now
   const waited = draft.now - draft.since >= draft.policy.gatherMs
-  if (active.length >= draft.order.minWorkers || (active.length >= leastIn(draft.order) && waited))
-    enter(draft, 'warm-up')
+  // Who has begun goes on with those who are left; nobody begins with fewer than were asked for.
+  const mayGoOn = draft.round.number > 0 && active.length >= leastIn(draft.order) && waited
+  if (active.length >= draft.order.minWorkers || mayGoOn) enter(draft, 'warm-up')
 }
 
 function endWarmUp(draft: Draft): void {
