@@ -47,7 +47,14 @@ export async function runCourse(backend: Backend, plan: Plan): Promise<Course> {
   if (plan.rule === 'machine' || plan.rule === 'small-batches') return onOneMachine(backend, plan)
   const { workers, rounds, steps, seed, rate, beta2, rows, floor } = plan
   const terms = termsOf(plan)
-  await using problem = await prepare(backend, { seed, rate, steps: rounds * steps, beta2, rows, floor })
+  await using problem = await prepare(backend, {
+    seed,
+    rate,
+    steps: rounds * steps,
+    beta2,
+    rows,
+    floor,
+  })
   const { layout, run, data } = problem
   const length = lengthOf(layout)
   const kept = Array.from({ length: workers }, (): Kept => ({}))
