@@ -42,7 +42,7 @@ test('a worker whose memory has one bit wrong is convicted, and loses its bond t
   await first.says('node-start')
   const joiner = ['join', 'first/run.json', ...node]
   const one = startTrain([...joiner, '--out', 'one'], options)
-  const liar = startTrain([...joiner, '--out', 'liar', '--cheat-bit', 'rotary.cos:30'], options)
+  const liar = startTrain([...joiner, '--out', 'liar', '--cheat-bit', 'rotary.cos:22'], options)
   const ends = await Promise.all([first, one, liar].map((each) => each.ended))
 
   const [mine, theirs, wrong] = [first, one, liar].map((each) => each.events('node-end')[0])

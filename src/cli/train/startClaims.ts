@@ -98,8 +98,11 @@ export async function startClaims(
       const beganAt = clock.now()
       for (;;) {
         const ours = await keeper.ours()
+        const going = ours.filter(({ done }) => !done)
+        // One that is decided may have money to come, later.
+        const found = await Promise.all(going.map(({ id }) => chain.dispute(id)))
         const lateMs = clock.now() - beganAt
-        const isQuiet = ours.every(({ done }) => done) && lateMs >= leastMs
+        const isQuiet = found.every(({ state }) => state !== 'open') && lateMs >= leastMs
         if (isQuiet || lateMs >= settleMs) return ours.length
         await clock.sleep(500)
       }
@@ -141,7 +144,9 @@ function keptIn(folder: string, { layout, start }: Prepared) {
     find(id: Hex.Hex): Replica | undefined {
       if (!existsSync(pathOf(id, 'json'))) return undefined
       const { rounds } = JSON.parse(readFileSync(pathOf(id, 'json'), 'utf8')) as { rounds: number }
-      const vector = new Float32Array(readFileSync(pathOf(id, 'f32')).slice().buffer)
+      // A copy of its own: what is read may lie anywhere in a pool.
+      const bytes = Uint8Array.from(readFileSync(pathOf(id, 'f32')))
+      const vector = new Float32Array(bytes.buffer)
       return { rounds, parameters: unflatten(layout, start, vector) }
     },
     /** Removes those that nobody can challenge any more. */

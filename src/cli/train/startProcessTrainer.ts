@@ -250,7 +250,7 @@ function read(
     if (!tensor) throw wrong(`It wrote no ${slot}.`)
     if (tensor.dtype !== 'F32' || tensor.shape.join() !== shape.join())
       throw wrong(`${slot} is ${tensor.dtype} [${tensor.shape.join()}], not F32 [${shape.join()}].`)
-    const bytes = tensor.bytes.slice()
+    const bytes = Uint8Array.from(tensor.bytes)
     if (!new Float32Array(bytes.buffer).every((value) => Number.isFinite(value)))
       throw wrong(`${slot} has numbers that are not finite.`)
     return bytes
