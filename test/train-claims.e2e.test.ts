@@ -1,16 +1,10 @@
 /** A run of tier `exact` on a real chain: who computes something else is convicted by the log and loses the dispute on the chain. */
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { deploy } from '../src/chain/deploy.ts'
-import { startDevnet } from '../src/chain/devnet.ts'
-import { viemChain } from '../src/chain/viem.ts'
-import * as Home from '../src/cli/Home.ts'
-import * as NetworkFile from '../src/cli/NetworkFile.ts'
-import { systemClock } from '../src/runtime/systemClock.ts'
-import { systemRandom } from '../src/runtime/systemRandom.ts'
+import { startTrainChain } from './trainChain.ts'
 import { startTrain } from './trainProcess.ts'
 
 const bondMicroUsd = 500_000n
@@ -60,38 +54,16 @@ test('a worker whose memory has one bit wrong is convicted, and loses its bond t
   expect(credit! + otherCredit!).toBeGreaterThan(2n * creditMicroUsd)
 }, 400_000)
 
+/** Gives each node credit for its bonds. */
 async function startChain(stack: AsyncDisposableStack, home: string) {
-  const clock = systemClock()
-  const random = systemRandom()
-  const devnet = stack.use(await startDevnet())
-  const identityOf = (name: string) => {
-    mkdirSync(join(home, name), { recursive: true, mode: 0o700 })
-    return Home.identity(join(home, name), { random })
-  }
-  const { rpcUrl } = devnet
-  const deployment = await deploy({ rpcUrl, deployer: identityOf('first'), clock })
-  const { domain, parameters } = deployment
-  const { usd, registry, ...constants } = parameters
-  NetworkFile.write(join(home, 'network.json'), {
-    name: 'test',
-    chainId: domain.chainId,
-    rpcUrl,
-    contracts: { vault: domain.vault, usd, registry },
-    ...constants,
-    bootstrap: [],
-    validators: [],
-  })
-  const chain = stack.use(
-    await viemChain({ rpcUrl, identity: identityOf('first'), clock, ...deployment }),
-  )
-  const account = identityOf('first').address
+  const { chain, addressOf } = await startTrainChain(stack, home)
   const amountMicroUsd = creditMicroUsd * BigInt(names.length)
-  await chain.send({ type: 'mint', to: account, amountMicroUsd })
+  await chain.send({ type: 'mint', to: chain.account, amountMicroUsd })
   for (const name of names)
     await chain.send({
       type: 'dispute-deposit',
-      account: identityOf(name).address,
+      account: addressOf(name),
       amountMicroUsd: creditMicroUsd,
     })
-  return { chain, addressOf: (name: string) => identityOf(name).address }
+  return { chain, addressOf }
 }

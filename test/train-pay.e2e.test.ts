@@ -1,16 +1,10 @@
 /** A run that pays on a real chain: both sides are killed on the way, and each worker has what the log says it earned. */
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { deploy } from '../src/chain/deploy.ts'
-import { startDevnet } from '../src/chain/devnet.ts'
-import { viemChain } from '../src/chain/viem.ts'
-import * as Home from '../src/cli/Home.ts'
-import * as NetworkFile from '../src/cli/NetworkFile.ts'
-import { systemClock } from '../src/runtime/systemClock.ts'
-import { systemRandom } from '../src/runtime/systemRandom.ts'
+import { startTrainChain } from './trainChain.ts'
 import { startTrain } from './trainProcess.ts'
 
 const depositMicroUsd = 1_000_000n
@@ -29,7 +23,8 @@ test('weft train pays each worker on the chain what the log says, over kill -9 o
   stack.defer(() => rmSync(home, { recursive: true, force: true }))
   const running = new Set<ChildProcess>()
   stack.defer(() => running.forEach((child) => child.kill('SIGKILL')))
-  const { chain, identities } = await startChain(stack, home)
+  const { chain, addressOf } = await startTrainChain(stack, home)
+  await chain.send({ type: 'mint', to: chain.account, amountMicroUsd: depositMicroUsd })
   writeFileSync(join(home, 'book.txt'), 'the cat sat on the mat; the dog ate the hat. '.repeat(60))
   writeFileSync(join(home, 'tiny.yaml'), config)
 
@@ -51,38 +46,9 @@ test('weft train pays each worker on the chain what the log says, over kill -9 o
   expect(BigInt(earned!['earnedMicroUsd'] as string)).toBeGreaterThan(0n)
   expect(earned!['settledMicroUsd']).toBe(earned!['earnedMicroUsd'])
   expect(paid!['settledMicroUsd']).toBe(earned!['earnedMicroUsd'])
-  const claimed = await chain.earned(identities.one.address)
+  const claimed = await chain.earned(addressOf('one'))
   expect(`${claimed}`).toBe(earned!['earnedMicroUsd'])
-  const { freeMicroUsd, reservedMicroUsd } = await chain.deposit(identities.first.address)
+  const { freeMicroUsd, reservedMicroUsd } = await chain.deposit(addressOf('first'))
   expect(claimed + freeMicroUsd + reservedMicroUsd).toBe(depositMicroUsd)
   expect(await chain.balance(chain.domain.vault)).toBe(depositMicroUsd)
 }, 300_000)
-
-async function startChain(stack: AsyncDisposableStack, home: string) {
-  const clock = systemClock()
-  const random = systemRandom()
-  const devnet = stack.use(await startDevnet())
-  for (const name of ['first', 'one']) mkdirSync(join(home, name), { mode: 0o700 })
-  const identities = {
-    first: Home.identity(join(home, 'first'), { random }),
-    one: Home.identity(join(home, 'one'), { random }),
-  }
-  const { rpcUrl } = devnet
-  const deployment = await deploy({ rpcUrl, deployer: identities.first, clock })
-  const { domain, parameters } = deployment
-  const { usd, registry, ...constants } = parameters
-  NetworkFile.write(join(home, 'network.json'), {
-    name: 'test',
-    chainId: domain.chainId,
-    rpcUrl,
-    contracts: { vault: domain.vault, usd, registry },
-    ...constants,
-    bootstrap: [],
-    validators: [],
-  })
-  const chain = stack.use(
-    await viemChain({ rpcUrl, identity: identities.first, clock, ...deployment }),
-  )
-  await chain.send({ type: 'mint', to: identities.first.address, amountMicroUsd: depositMicroUsd })
-  return { chain, identities }
-}
