@@ -43,10 +43,12 @@ export async function scale({ say }: Bench.Ports, backend: Backend): Promise<Fig
       ]),
     ),
   )
-  const law = fit(crowds.map(({ workers: n, cpuMs }) => [n, cpuMs] as const))
+  const fitted = fit(crowds.map(({ workers: n, cpuMs }) => [n, cpuMs] as const))
+  const last = crowds.at(-1)!
+  // Where noise bends the parabola down, the greatest crowd says what a worker costs.
+  const law = fitted.square < 0 ? { linear: last.cpuMs / last.workers, square: 0 } : fitted
   const many = 10_000
   const coordinatorSeconds = (law.linear * many + law.square * many ** 2) / 1000
-  const last = crowds.at(-1)!
   say(
     `\ncore ms a round = ${law.linear.toFixed(3)} n + ${law.square.toExponential(2)} n^2: ` +
       `${coordinatorSeconds.toFixed(1)} s at ${many} workers, of which ` +
