@@ -1,4 +1,5 @@
 import { BaseError } from '../runtime/Errors.ts'
+import type { Graph } from './Graph.ts'
 import { philoxWord } from './philox.ts'
 
 /**
@@ -32,6 +33,44 @@ export declare namespace batchOf {
     worker?: number | undefined
     rows: number
     length: number
+  }
+}
+
+/**
+ * The batches of a run on a data set, by step: those of `batchOf`, as the graph takes them; none where it takes none.
+ *
+ * @throws {DataError} when the graph takes something else than rows of tokens, or the data is left out.
+ */
+export function batchesOf(
+  { batch }: Pick<Graph, 'batch'>,
+  { data, seed = [0, 0], worker = 0 }: batchesOf.Options,
+): (step: number) => readonly Uint8Array[] {
+  if (batch.length === 0) return () => []
+  const [rows, length] = rowsOf({ batch }) ?? []
+  if (rows === undefined || length === undefined)
+    throw new DataError(
+      'Only rows of tokens are drawn from a data set: the graph takes another batch.',
+    )
+  if (!data) throw new DataError('The graph reads tokens: give the data set.')
+  return (step) => [new Uint8Array(batchOf(data, { seed, step, worker, rows, length }).buffer)]
+}
+
+/** How many rows of how many tokens a graph's only batch has; undefined when it takes something else. */
+export function rowsOf({
+  batch,
+}: Pick<Graph, 'batch'>): [rows: number, length: number] | undefined {
+  const [{ dtype, shape } = { dtype: 'f32', shape: [] }, ...more] = batch
+  const [rows, length, ...rest] = shape
+  if (more.length > 0 || dtype !== 'u32' || !rows || !length || rest.length > 0) return undefined
+  return [rows, length]
+}
+
+export declare namespace batchesOf {
+  type Options = {
+    data?: Uint8Array | undefined
+    seed?: readonly [number, number] | undefined
+    /** Whose stream of the data. @default 0 */
+    worker?: number | undefined
   }
 }
 

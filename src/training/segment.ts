@@ -1,6 +1,6 @@
 import { sha256 } from '../exact/commit/sha256.ts'
 import { words } from '../exact/commit/words.ts'
-import { batchOf } from '../exact/data.ts'
+import { batchesOf } from '../exact/data.ts'
 import { byteLength } from '../exact/Tensor.ts'
 import { startStateRoots } from '../exact/run/startStateRoots.ts'
 import { bytesOf, type Run, type StepReport } from '../exact/train/startRun.ts'
@@ -19,12 +19,13 @@ export async function runSegment(
   { data, seed, worker, steps, roots, onStep, signal, ...start }: runSegment.Options,
 ): Promise<readonly Uint8Array[]> {
   run.restore(segmentStart(run, start))
-  const batches = batchesOf(run, { data, seed, worker, round: start.replica.rounds })
+  const roundSeed = seedOf(seed, start.replica.rounds)
+  const batchAt = batchesOf(run.graph, { data, seed: roundSeed, worker })
   const stateRoot = roots && startStateRoots(run)
   roots?.push(stateRoot!())
   for (let done = 0; done < steps; done++) {
     signal?.throwIfAborted()
-    const report = run.step([bytesOf(batches(done))])
+    const report = run.step(batchAt(done))
     roots?.push(stateRoot!())
     await onStep?.(report)
   }
@@ -52,23 +53,9 @@ export declare namespace runSegment {
 }
 
 /**
- * The batches of a segment by their place in it, from 0: a segment is a run of its own, which a claim can be
- * about, so its data order begins anew, from a seed of the round's.
+ * The seed of a round's data order: the first two words of SHA-256 over the order's seed and the round,
+ * little-endian. A segment is a run of its own, which a claim can be about, so its steps count from 0.
  */
-export function batchesOf(
-  { graph }: Pick<Run, 'graph'>,
-  { data, seed, worker, round }: batchesOf.Options,
-): (step: number) => Uint32Array {
-  const [rows = 1, length = 1] = graph.batch[0]?.shape ?? []
-  const draw = { seed: seedOf(seed, round), worker, rows, length }
-  return (step) => batchOf(data, { ...draw, step })
-}
-
-export declare namespace batchesOf {
-  type Options = Pick<runSegment.Options, 'data' | 'seed' | 'worker'> & { round: number }
-}
-
-/** The seed of a round's data order: the first two words of SHA-256 over the order's seed and the round, little-endian. */
 export function seedOf([seed0, seed1]: readonly [number, number], round: number): [number, number] {
   const hash = sha256(words(seed0, seed1, round))
   const view = new DataView(hash.buffer, hash.byteOffset)

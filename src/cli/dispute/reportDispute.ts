@@ -2,17 +2,21 @@ import type { Report } from '../../settlement/DisputePorts.ts'
 
 /** Prints what a keeper of disputes does, a line each. */
 export function reportDispute({ json }: { json?: boolean | undefined }): (report: Report) => void {
-  return ({ dispute, what, detail, gasUsed }) => {
+  return (report) => {
+    const { dispute, what, detail, gasUsed } = report
     if (json) {
       const gas = gasUsed === undefined ? {} : { gasUsed: Number(gasUsed) }
       console.log(JSON.stringify({ dispute, what, ...(detail ? { detail } : {}), ...gas }))
       return
     }
-    const gas = gasUsed === undefined ? '' : ` (${gasUsed.toLocaleString('en-US')} gas)`
-    console.log(
-      `Dispute ${dispute.slice(0, 12)}: ${words[what]}${detail ? ` ${detail}` : ''}${gas}`,
-    )
+    console.log(wordsOf(report))
   }
+}
+
+/** What a keeper of disputes did, in a line. */
+export function wordsOf({ dispute, what, detail, gasUsed }: Report): string {
+  const gas = gasUsed === undefined ? '' : ` (${gasUsed.toLocaleString('en-US')} gas)`
+  return `Dispute ${dispute.slice(0, 12)}: ${words[what]}${detail ? ` ${detail}` : ''}${gas}`
 }
 
 const words: Readonly<Record<Report['what'], string>> = {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '../../exact/Backend.ts'
 import type { Chain } from '../../chain/Chain.ts'
@@ -7,8 +7,6 @@ import type * as Domain from '../../protocol/Domain.ts'
 import * as ExactClaim from '../../protocol/ExactClaim.ts'
 import type * as Hex from '../../protocol/Hex.ts'
 import type { Identity } from '../../protocol/Identity.ts'
-import * as Json from '../../protocol/Json.ts'
-import type { Signed } from '../../protocol/SignedMessage.ts'
 import type { Clock } from '../../runtime/Clock.ts'
 import type { Logger } from '../../runtime/Logger.ts'
 import type { Store } from '../../runtime/Store.ts'
@@ -48,8 +46,16 @@ export async function startClaims(
   const { bondMicroUsd } = log.order
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   await topUpCredit(chain, bondMicroUsd)
-  const windowSeconds = windowFor(chain.parameters.disputes)
+  const { disputes } = chain.parameters
+  const windowSeconds = windowFor(disputes)
   const kept = keptIn(folder, prepared)
+  /** As long as a dispute about it can go on: until both clocks of the last one have run out. */
+  const keep = (claim: ExactClaim.ExactClaim, begin: Replica) =>
+    kept.keep(
+      ExactClaim.hash(domain, claim),
+      begin,
+      claim.challengeUntil + 2 * disputes.clockSeconds + sparedSeconds,
+    )
 
   async function proverFor(claim: ExactClaim.ExactClaim, id: Hex.Hex): Promise<Prover> {
     const begin = kept.find(id)
@@ -80,7 +86,7 @@ export async function startClaims(
       }
       const claim = ExactClaim.sign(domain, message, identity)
       kept.forget(timestampSeconds)
-      kept.keep(ExactClaim.hash(domain, message), claim, begin)
+      keep(message, begin)
       return claim
     },
     async obstacle({ bond, challengeUntil, claimant }) {
@@ -91,7 +97,7 @@ export async function startClaims(
       return freeMicroUsd + reservedMicroUsd < bond ? 'Claim.NoCredit' : undefined
     },
     async challenge(claim, begin) {
-      kept.keep(ExactClaim.hash(domain, claim.message), claim, begin)
+      keep(claim.message, begin)
       await keeper.challenge(claim)
     },
     async settle({ leastMs }) {
@@ -129,35 +135,52 @@ export declare namespace startClaims {
 
 /** A dispute that both play takes seconds, one that a side stalls as long as its clock. */
 const settleMs = 15 * 60_000
-/** How long after the last moment of a challenge a dispute may still go on. */
-const afterSeconds = 7 * 86_400
+/** Blocks come when they come. */
+const sparedSeconds = 3_600
 
-/** The beginnings of segments, by the ids of their claims: the round and the trained parameters. */
+/**
+ * The beginnings of segments, by the ids of their claims, each in a file: the round and the last moment that it
+ * is needed, in seconds, as two words of 64 bits, then the trained parameters.
+ */
 function keptIn(folder: string, { layout, start }: Prepared) {
-  const pathOf = (id: string, kind: 'json' | 'f32') => join(folder, `${id}.${kind}`)
+  const pathOf = (id: string) => join(folder, `${id}.begin`)
+  const until = new Map<string, number>()
+  for (const name of readdirSync(folder)) {
+    const [id] = /^0x[0-9a-f]{64}(?=\.begin$)/.exec(name) ?? []
+    if (id !== undefined) until.set(id, headOf(readFileSync(pathOf(id))).untilSeconds)
+  }
   return {
-    keep(id: Hex.Hex, claim: Signed<ExactClaim.ExactClaim>, { rounds, parameters }: Replica): void {
-      const { buffer } = flatten(layout, parameters)
-      writeAtomically(pathOf(id, 'f32'), new Uint8Array(buffer))
-      writeAtomically(pathOf(id, 'json'), `${Json.stringify({ claim, rounds })}\n`)
+    keep(id: Hex.Hex, { rounds, parameters }: Replica, untilSeconds: number): void {
+      const words = BigUint64Array.of(BigInt(rounds), BigInt(untilSeconds))
+      const vector = flatten(layout, parameters)
+      writeAtomically(
+        pathOf(id),
+        Buffer.concat([words, vector].map(({ buffer }) => new Uint8Array(buffer))),
+      )
+      until.set(id, untilSeconds)
     },
     find(id: Hex.Hex): Replica | undefined {
-      if (!existsSync(pathOf(id, 'json'))) return undefined
-      const { rounds } = JSON.parse(readFileSync(pathOf(id, 'json'), 'utf8')) as { rounds: number }
+      if (!until.has(id)) return undefined
+      const file = readFileSync(pathOf(id))
       // A copy of its own: what is read may lie anywhere in a pool.
-      const bytes = Uint8Array.from(readFileSync(pathOf(id, 'f32')))
-      const vector = new Float32Array(bytes.buffer)
-      return { rounds, parameters: unflatten(layout, start, vector) }
+      const vector = new Float32Array(Uint8Array.from(file.subarray(headBytes)).buffer)
+      return { rounds: headOf(file).rounds, parameters: unflatten(layout, start, vector) }
     },
-    /** Removes those that nobody can challenge any more. */
+    /** Removes those that no dispute needs any more. */
     forget(nowSeconds: number): void {
-      for (const name of readdirSync(folder).filter((each) => each.endsWith('.json'))) {
-        const text = readFileSync(join(folder, name), 'utf8')
-        const { claim } = JSON.parse(text) as { claim: Signed<ExactClaim.ExactClaim> }
-        if (Number(claim.message.challengeUntil) + afterSeconds > nowSeconds) continue
-        for (const kind of ['json', 'f32'] as const)
-          rmSync(pathOf(name.slice(0, -5), kind), { force: true })
+      for (const [id, untilSeconds] of until) {
+        if (untilSeconds >= nowSeconds) continue
+        rmSync(pathOf(id), { force: true })
+        until.delete(id)
       }
     },
   }
+}
+
+const headBytes = 16
+
+function headOf(file: Buffer): { readonly rounds: number; readonly untilSeconds: number } {
+  if (file.byteLength < headBytes) return { rounds: 0, untilSeconds: 0 }
+  const [rounds, untilSeconds] = [file.readBigUInt64LE(0), file.readBigUInt64LE(8)]
+  return { rounds: Number(rounds), untilSeconds: Number(untilSeconds) }
 }

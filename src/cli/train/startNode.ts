@@ -107,7 +107,11 @@ export async function startNode(
     chain && log.order.priceMicroUsd > 0n
       ? stack.use(await startPay({ ...parts, store, chain }))
       : undefined
-  const claims = chain && stack.use(await claimsOf({ ...parts, ...ports, store, chain }, folder))
+  const claims =
+    chain &&
+    stack.use(
+      await claimsOf({ ...parts, ...ports, store, chain }, { folder, report: options.onDispute }),
+    )
   const { run, layout, start, training: data } = prepared
   const worker = stack.use(
     await startWorker(
@@ -190,6 +194,8 @@ export declare namespace startNode {
     /** For testing audits: how many it claims to have taken. */
     cheatSteps?: number | undefined
     onDecisions?: ((decisions: readonly Decision[]) => void) | undefined
+    /** Told of each step of a dispute of ours. */
+    onDispute?: startClaims.Options['report']
     onReplica?: ((replica: Replica) => Promise<void>) | undefined
     onStep?: ((report: StepReport) => void) | undefined
     /** What the node reports of itself, given the traffic since it started. @default the traffic */
@@ -204,10 +210,10 @@ const sayMs = 800
 
 async function claimsOf(
   ports: startClaims.Ports,
-  folder: string,
+  { folder, report }: startClaims.Options,
 ): Promise<SegmentClaims | undefined> {
   if (ports.log.order.tier !== 'exact') return undefined
-  return startClaims(ports, { folder: join(folder, 'claims') })
+  return startClaims(ports, { folder: join(folder, 'claims'), report })
 }
 
 function bytesOf(mbit: number | undefined): number | undefined {

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import * as z from 'zod/mini'
+import { batchesOf } from '../../exact/data.ts'
 import type { Graph } from '../../exact/Graph.ts'
 import { bytesOf } from '../../exact/train/startRun.ts'
 import type { Recipe } from '../../exact/train/Recipe.ts'
 import * as Safetensors from '../../exact/weights/Safetensors.ts'
 import { BaseError } from '../../runtime/Errors.ts'
-import { batchesOf, segmentStart, type Trainer } from '../../training/segment.ts'
+import { seedOf, segmentStart, type Trainer } from '../../training/segment.ts'
 
 /** A trainer in a process of its own. */
 export type ProcessTrainer = AsyncDisposable & {
@@ -40,12 +41,12 @@ export async function startProcessTrainer(
     signal?.addEventListener('abort', kill, { once: true })
     const start = segmentStart({ graph }, { layout, ...rest })
     const firstStep = rest.replica.rounds * rest.stepsPerRound
-    const batchAt = batchesOf({ graph }, { data, seed, worker, round: rest.replica.rounds })
+    const batchAt = batchesOf(graph, { data, seed: seedOf(seed, rest.replica.rounds), worker })
     const tokens = {
       name: 'tokens',
       dtype: 'I32' as const,
       shape: [steps, ...(graph.batch[0]?.shape ?? [])],
-      bytes: Buffer.concat(Array.from({ length: steps }, (_, done) => bytesOf(batchAt(done)))),
+      bytes: Buffer.concat(Array.from({ length: steps }, (_, done) => batchAt(done)).flat()),
     }
     const parameters = layout.slots.map(({ name: slot, shape }, index) => ({
       name: slot,

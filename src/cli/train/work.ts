@@ -14,6 +14,7 @@ import { hashOf, type Layout, type Replica } from '../../training/Replica.ts'
 import { neededContents } from '../../training/node/neededContents.ts'
 import { startEvaluator } from '../../training/startEvaluator.ts'
 import { connectChain } from '../connectChain.ts'
+import { wordsOf } from '../dispute/reportDispute.ts'
 import { onDisk } from '../exact/DiskError.ts'
 import { lossChart } from '../exact/lossChart.ts'
 import { writeAtomically } from '../exact/writeAtomically.ts'
@@ -135,6 +136,7 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
         relay: isFirst && relays.length === 0,
         onDecisions: (decisions) => decisions.forEach((each) => reporter.decision(each)),
         onReplica: note,
+        onDispute: (report) => reporter.remark(wordsOf(report)),
         onStep: (report) => reporter.step(report),
         measured: ({ sentBytes, receivedBytes }) => ({
           heldOut: file.rounds.at(-1)?.loss ?? undefined,

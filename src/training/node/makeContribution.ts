@@ -9,17 +9,23 @@ import { type Made, makePayload } from './makePayload.ts'
  * the same words and get the same bytes.
  *
  * @param train computes the order's training graph.
- * @returns the whole state at the end of the segment, slot by slot, and what was made of it.
+ * @returns what the segment began with, the whole state at its end, slot by slot, and what was made of it.
  */
 export async function makeContribution(
   train: Trainer,
   { terms, before, own, ...rest }: makeContribution.Options,
-): Promise<{ readonly end: readonly Uint8Array[]; readonly made: Made }> {
+): Promise<Contribution> {
   const { layout, replica } = rest
   const { base, begin } = beginningOf({ terms, replica, before, own, layout })
   const end = await train({ ...rest, replica: begin })
   const trained = flatten(layout, end.slice(0, layout.slots.length))
-  return { end, made: makePayload({ base, trained, before, terms, round: replica.rounds }) }
+  return { begin, end, made: makePayload({ base, trained, before, terms, round: replica.rounds }) }
+}
+
+type Contribution = {
+  readonly begin: Replica
+  readonly end: readonly Uint8Array[]
+  readonly made: Made
 }
 
 /** What a worker's update is measured from, and the state that its segment begins with. */

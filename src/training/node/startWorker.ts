@@ -29,7 +29,7 @@ import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
 import type { Claims } from './Claims.ts'
-import { beginningOf, makeContribution } from './makeContribution.ts'
+import { makeContribution } from './makeContribution.ts'
 import { floats, hashesOf } from './makePayload.ts'
 import { summandOf } from './summand.ts'
 import { checkpointProtocol, upkeepOf } from './upkeep.ts'
@@ -78,6 +78,9 @@ export async function startWorker(
   let loss: { readonly round: number; readonly mean: number } | undefined
   /** One piece of work at a time has the engine. */
   let work: Promise<void> | undefined
+  /** After work that failed the next begins later, the more often in a row the later. */
+  let failures = 0
+  let restUntil = 0
   const sentAt = new Map<string, number>()
   /** Since when we have seen that payloads are to be witnessed. */
   let waiting: { readonly batch: Hex.Hex; readonly since: number } | undefined
@@ -109,7 +112,7 @@ export async function startWorker(
     if (!summand || phase === 'witness') await gather(state)
     if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state, own)
     for (const [key, found] of auditor.findings(state, own)) await tellAudit(key, found)
-    if (work) return
+    if (work || clock.now() < restUntil) return
     const duty = auditor.next(state, own)
     if (duty) work = occupied(() => auditor.audit(state, duty))
     else if (phase === 'round' && own.firstRound <= round.number && isWilling)
@@ -124,8 +127,10 @@ export async function startWorker(
 
   function occupied(task: () => Promise<void>): Promise<void> {
     return task()
+      .then(() => void (failures = 0))
       .catch((error: unknown) => {
         if (signal.aborted) return
+        restUntil = clock.now() + Math.min(restMs.greatest, restMs.first * 2 ** failures++)
         const facts = { run: log.run, code: codeOf(error), reason: messageOf(error) }
         logger.warn(facts, 'Work was not done; it is tried again.')
       })
@@ -310,11 +315,11 @@ export async function startWorker(
     const round = replica.rounds
     const own = bytes && readPayload(bytes, { layout, order, round: round - 1 })
     const roots: Uint8Array[] | undefined = ports.claims ? [] : undefined
-    const given = { terms: order, before: before && floats(before), own }
-    const { end, made: built } = await takeSteps({ replica, number }, (options) =>
-      makeContribution(train, { ...options, ...given, roots }),
+    const given = { terms: order, before: before && floats(before), own, roots }
+    const taken = await takeSteps({ replica, number }, (options) =>
+      makeContribution(train, { ...options, ...given }),
     )
-    const { begin } = beginningOf({ ...given, replica, layout })
+    const { begin, end, made: built } = taken
     const claim = roots && (await claimOf({ round, worker: number, roots }, begin))
     // On disk before it is promised: who asks for what is in the log gets it, after a crash too.
     for (const each of [built.payload, built.ifAccepted, built.ifLate]) await contents.put(each)
@@ -324,7 +329,7 @@ export async function startWorker(
       round,
       steps: steps ?? order.steps,
       ...hashesOf(built),
-      end: Hex.from(StateRoot.from(run.graph.state, end)),
+      end: Hex.from(roots?.at(-1) ?? StateRoot.from(run.graph.state, end)),
       errorBefore: before ? error : Hex.zero,
       claim: claim ?? Hex.zero,
     }
@@ -456,5 +461,7 @@ function microOf(value: number): number {
 }
 
 const repeatMs = 3_000
+/** A broken trainer or a full disk is not mended in a moment. */
+const restMs = { first: 500, greatest: 60_000 }
 const heldLimit = 1024
 const fetchedAtOnce = 32

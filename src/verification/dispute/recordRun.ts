@@ -1,6 +1,7 @@
 import type { Backend } from '../../exact/Backend.ts'
+import { batchesOf } from '../../exact/data.ts'
 import { startStateRoots } from '../../exact/run/startStateRoots.ts'
-import { batchesOf, type Checkpoint, restore, type RunOptions, type Turn } from './startProver.ts'
+import { type Checkpoint, restore, type RunOptions, type Turn } from './startProver.ts'
 
 /** What a prover needs of a run that was done. */
 export type Recorded = {

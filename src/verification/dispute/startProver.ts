@@ -1,8 +1,7 @@
 import type { Backend, Executable } from '../../exact/Backend.ts'
 import { type Header, leavesOf } from '../../exact/judgeable.ts'
-import { batchOf, DataError } from '../../exact/data.ts'
+import { batchesOf, rowsOf } from '../../exact/data.ts'
 import type { Graph } from '../../exact/Graph.ts'
-import { bytesOf } from '../../exact/train/startRun.ts'
 import { rootOfLeaves } from '../../exact/commit/merkle.ts'
 import * as StateRoot from '../../exact/commit/StateRoot.ts'
 import { BaseError } from '../../runtime/Errors.ts'
@@ -34,6 +33,7 @@ export type Prover = AsyncDisposable & {
  * Starts a prover of a run that was done already; `recordRun` does one.
  *
  * @throws {ProverError} when the run is not one that can be claimed.
+ * @throws {DataError} when its graph takes rows of tokens, and the data is left out.
  */
 export async function startProver(
   { backend, turn }: { readonly backend: Backend; readonly turn?: Turn | undefined },
@@ -43,6 +43,8 @@ export async function startProver(
   const { seed = [0, 0], worker = 0, windowBytes = 64 * 1024 * 1024 } = options
   if (stateRoots.byteLength !== steps * 32)
     throw new ProverError(`${steps} steps leave ${steps} state roots of 32 bytes.`)
+  if (graph.batch.length > 0 && !rowsOf(graph))
+    throw new ProverError('A claim is about graphs whose only batch is rows of tokens.')
   const batchAt = batchesOf(graph, { data, seed, worker })
   const { graphLeaves, header } = leavesIn(graph)
   const first = StateRoot.from(graph.state, start)
@@ -124,25 +126,6 @@ export type Checkpoint = {
   /** How many steps it has behind it. */
   readonly step: number
   load(): Promise<readonly Uint8Array[]>
-}
-
-/**
- * The batch of each step of a run that can be claimed.
- *
- * @throws {ProverError} when the graph reads other batches than rows of tokens, or the data is missing.
- */
-export function batchesOf(
-  { batch }: Graph,
-  { data, seed, worker }: Required<Pick<RunOptions, 'seed' | 'worker'>> & Pick<RunOptions, 'data'>,
-): (step: number) => readonly Uint8Array[] {
-  const [slot, ...more] = batch
-  if (!slot) return () => []
-  const [rows, length, ...rest] = slot.shape
-  if (more.length > 0 || slot.dtype !== 'u32' || !rows || !length || rest.length > 0)
-    throw new ProverError('A claim is about graphs whose only batch is rows of tokens.')
-  if (!data) throw new DataError('The graph reads tokens: give the data set.')
-  const draw = { seed: seed ?? [0, 0], worker, rows, length } as const
-  return (step) => [bytesOf(batchOf(data, { ...draw, step }))]
 }
 
 /** Leaves and header of graphs that provers were started for: a graph does not change. */
