@@ -34,6 +34,7 @@ describe('README.md', () => {
         )
         ended.catch(() => {})
         await Promise.race([says(child, ready), ended])
+        if (command === 'npm start') expectOfNetwork()
       } else {
         const child = run(command)
         const code = await new Promise((resolve) => child.once('exit', resolve))
@@ -43,6 +44,23 @@ describe('README.md', () => {
     600_000,
   )
 })
+
+/** What `npm start` has done by the time that it invites the reader, whole: see its `summary.json`. */
+function expectOfNetwork(): void {
+  const file = join(folder, '.weft', 'demo', 'summary.json')
+  const summary = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+  expect(summary).toMatchObject({ jobs: 20, delivered: 20, conserved: true, wronglyRejected: 0 })
+  // The wrong exact answer: disputed, and decided on the chain.
+  expect(summary).toMatchObject({ dispute: { winner: 'challenger', slashedMicroUsd: '1000000' } })
+  // The model that four workers trained: the liar was convicted, and it answers.
+  const { training } = summary as { training: Record<string, number> }
+  expect(training).toMatchObject({ rounds: 12, workers: 4, killed: 1, tier: 'exact' })
+  expect(training).toMatchObject({ convicted: 1, wronglyConvicted: 0, model: 'documents' })
+  expect(training['firstLoss']).toBeGreaterThan(5)
+  expect(training['loss']).toBeLessThan(3)
+  expect(training['lateFrom']).toBeGreaterThan(0)
+  expect(training['answer']).not.toBe('')
+}
 
 /**
  * The lines of `sh` blocks, without their comments. Those marked `terminal` stay open in a terminal of their own, as

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
@@ -37,7 +37,7 @@ export function demoCommand(): Command {
     .description(
       'bring up a whole network on this machine, buy on it, dispute a wrong answer, train a model and ask it',
     )
-    .option('--once', 'end after the purchases, with one JSON line as the last line')
+    .option('--once', 'end after the purchases, with one JSON line as the last line (else in summary.json)')
     .option('--jobs <count>', 'completions to buy', parseInteger({ min: 1, max: 10_000 }), 20)
     .option('--model <file>', 'serve this GGUF file instead of the default model')
     .option('--upstream <url>', 'serve what this OpenAI-compatible server serves instead')
@@ -86,6 +86,7 @@ async function demo(options: DemoOptions): Promise<void> {
     ...(training ? { training } : {}),
     seconds,
   }
+  writeFileSync(join(home, 'summary.json'), `${JSON.stringify(line)}\n`)
   if (options.once) {
     await stack.disposeAsync()
     console.log(JSON.stringify(line))

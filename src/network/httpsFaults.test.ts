@@ -174,6 +174,7 @@ describe('httpsBulk with a network', () => {
     }
     const { receivedBytes } = taker.traffic()
     expect(receivedBytes).toBeGreaterThan(2 * chunkBytes + 1005)
-    expect(giver.traffic().sentBytes).toBe(receivedBytes)
+    // What was sent to a question that had run out of (virtual) time is sent again.
+    expect(giver.traffic().sentBytes).toBeGreaterThanOrEqual(receivedBytes)
   })
 })
