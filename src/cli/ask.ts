@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
-import type { Buyer } from '../buyer/Buyer.ts'
+import type { AvailableModel, Buyer } from '../buyer/Buyer.ts'
 import { unchecked } from '../buyer/checkClaim.ts'
 import { startBuyer } from '../buyer/startBuyer.ts'
 import * as Assurance from '../protocol/Assurance.ts'
@@ -15,20 +15,27 @@ import { run } from './run.ts'
 
 type AskOptions = PartyOptions & {
   model?: string
-  maxTokens: number
+  maxTokens?: number
   seed?: number
   tier: Assurance.Tier
   deposit?: bigint
   receipt?: string
 }
 
+/** Tokens of an answer, when nobody says how many. */
+const usualTokens = 256
+
 /** `weft ask`: buys one completion directly, without a gateway. */
 export function askCommand(): Command {
   return withPartyOptions(new Command('ask'))
     .description('buy one answer and print it, with its price and its assurance')
     .argument('<prompt>', 'what to ask')
-    .option('--model <name>', 'model to ask (default: the first one offered)')
-    .option('--max-tokens <count>', 'longest answer', parseInteger({ min: 1, max: 100_000 }), 256)
+    .option('--model <name>', 'model to ask (default: what most providers offer)')
+    .option(
+      '--max-tokens <count>',
+      `longest answer (default: ${usualTokens}, or half of the model's context)`,
+      parseInteger({ min: 1, max: 100_000 }),
+    )
     .option('--seed <number>', 'seed of the sampling', parseInteger({ min: 0, max: 0xffffffff }))
     .option('--tier <tier>', 'assurance to buy', parseTier, 'unverified')
     .option(
@@ -53,12 +60,12 @@ export function askCommand(): Command {
 }
 
 async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptions): Promise<void> {
-  const { tier, maxTokens, json } = options
-  const model = options.model ?? (await firstModel(party, buyer))
+  const { tier, json } = options
+  const { id: model, contextTokens } = await chooseModel(party, buyer, options.model)
   const request: Completion.Request = {
     model,
     input: { kind: 'chat', messages: [{ role: 'user', content: prompt }] },
-    maxTokens,
+    maxTokens: options.maxTokens ?? Math.max(1, Math.min(usualTokens, contextTokens >> 1)),
     temperatureMicro: 0,
     topPMicro: 1_000_000,
     seed: options.seed ?? Buffer.from(party.random.bytes(4)).readUInt32BE(),
@@ -109,23 +116,36 @@ function answering({ bond, challengeUntil }: ExactClaim.ExactClaim, state: strin
   return `${line}\n         not checked, for want of the weights: ${unchecked.join(', ')}`
 }
 
-async function firstModel({ clock }: Party, buyer: Buyer): Promise<string> {
+/**
+ * The model of this name; without a name, what most providers offer. Offers come one by one, every few seconds from each
+ * provider: it listens until two offer the same, or no longer than each takes to say it again.
+ */
+async function chooseModel(
+  { clock }: Party,
+  buyer: Buyer,
+  name: string | undefined,
+): Promise<AvailableModel> {
+  const offersMs = 6_000
+  let heardAt = Infinity
   for (let waitedMs = 0; waitedMs < 15_000; waitedMs += 100) {
-    const [model] = buyer.models()
-    if (model) return model.id
+    const models = buyer.models().filter(({ id }) => name === undefined || id === name)
+    if (models.length > 0) heardAt = Math.min(heardAt, waitedMs)
+    const [best] = models.toSorted((a, b) => b.providers.length - a.providers.length)
+    const isEnough = name !== undefined || best?.providers.length !== 1
+    if (best && (isEnough || waitedMs >= heardAt + offersMs)) return best
     await clock.sleep(100)
   }
-  throw new NoOfferError()
+  throw new NoOfferError({ model: name })
 }
 
 /** Thrown when nothing is for sale. */
 class NoOfferError extends BaseError {
   override readonly code = 'Cli.NoOfferError'
 
-  constructor() {
-    super('No offer was heard within 15 seconds.', {
+  constructor({ model }: { model: string | undefined }) {
+    super(`No offer${model === undefined ? '' : ` of ${model}`} was heard within 15 seconds.`, {
       metaMessages: [
-        'Fix: check with `weft offers` that the network file leads to a live network.',
+        'Fix: see with `weft offers` what is for sale, and that the network file leads to a live network.',
       ],
     })
   }

@@ -37,7 +37,10 @@ export function demoCommand(): Command {
     .description(
       'bring up a whole network on this machine, buy on it, dispute a wrong answer, train a model and ask it',
     )
-    .option('--once', 'end after the purchases, with one JSON line as the last line (else in summary.json)')
+    .option(
+      '--once',
+      'end after the purchases, with one JSON line as the last line (else in summary.json)',
+    )
     .option('--jobs <count>', 'completions to buy', parseInteger({ min: 1, max: 10_000 }), 20)
     .option('--model <file>', 'serve this GGUF file instead of the default model')
     .option('--upstream <url>', 'serve what this OpenAI-compatible server serves instead')

@@ -56,7 +56,7 @@ type Market = {
 /** Pause between rounds for the same model and tier. */
 const pauseMs = 1_000
 
-/** How long after the start nobody may have heard of an offer yet. */
+/** How long after the start no offer may have been heard yet, or only those of cheats. */
 const quietMs = 10_000
 
 /** Models and tiers whose last round is remembered. */
@@ -163,7 +163,8 @@ export function createDesk(
     const { running, last, endedAt } = marketOf(wanted)
     if (running || (last && clock.now() < endedAt + pauseMs && last.opened > 0)) return true
     const offers = ports.book.current().filter((offer) => serves(offer, wanted))
-    if (offers.length === 0 && clock.now() < startedAt + quietMs) return true
+    const honest = offers.some(({ provider }) => !context.providers.excluded(provider))
+    if (!honest && clock.now() < startedAt + quietMs) return true
     const unseen = offers.some(({ provider }) => !last?.seen.has(provider))
     if (unseen && missing(wanted, tried) > 0) return true
     return leasesFor(wanted).some((held) => {
