@@ -1,6 +1,11 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
-const times = { testTimeout: 60_000, hookTimeout: 120_000 }
+/** A poll waits for its condition for as long as a machine under load may take, not for vitest's one second. */
+const times = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 30_000 } },
+}
 const endToEnd = ['src/**/*.e2e.test.ts', 'test/**/*.e2e.test.ts']
 
 /** First what needs only a core, two at a time; then what needs the machine, one at a time. */

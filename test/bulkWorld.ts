@@ -1,6 +1,6 @@
 /** Bulk ports over loopback, and servers that answer as a test likes. */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { Source } from '../src/network/Bulk.ts'
 import { httpsBulk } from '../src/network/https.ts'
 import { createCertificate } from '../src/network/internal/certificate.ts'
-import { chunkBytes } from '../src/network/internal/manifest.ts'
+import { chunkBytes, hashFile } from '../src/network/internal/manifest.ts'
 import { seededRandom } from '../src/runtime/seededRandom.ts'
 import { silentLogger } from '../src/runtime/silentLogger.ts'
 import { systemClock } from '../src/runtime/systemClock.ts'
@@ -19,6 +19,7 @@ const ports = { clock: systemClock(), logger: silentLogger() }
 /** What a server of a test says. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
 
+type Gates = { readonly list?: Promise<void>; readonly chunks?: Promise<void> }
 type BulkOptions = Partial<httpsBulk.Options & httpsBulk.Ports>
 
 /** Makes three bulk ports in a folder of their own. */
@@ -67,6 +68,18 @@ export async function createBulkWorld(options: BulkOptions = {}) {
       })
       const { port } = server.address() as AddressInfo
       return { url: `https://127.0.0.1:${port}`, certificate: fingerprint }
+    },
+    /** An honest server that says how the content is cut, and sends chunks of it, when it is told that it may. */
+    async serveWhen(path: string, { list, chunks }: Gates): Promise<Source> {
+      const { manifest } = await hashFile(path)
+      const data = readFileSync(path)
+      return await this.serve(async (request, response) => {
+        const isList = request.url!.endsWith('/chunks')
+        await (isList ? list : chunks)
+        if (isList) return response.end(JSON.stringify(manifest))
+        const [, start, end] = /bytes=(\d+)-(\d+)/.exec(request.headers.range!)!
+        return response.writeHead(206).end(data.subarray(Number(start), Number(end) + 1))
+      })
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

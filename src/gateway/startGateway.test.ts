@@ -4,6 +4,7 @@ import { gatewayOnMemory } from '../../test/gatewayOnMemory.ts'
 import * as Receipt from '../protocol/Receipt.ts'
 import { BaseError } from '../runtime/Errors.ts'
 import { pinoLogger } from '../runtime/pinoLogger.ts'
+import { systemClock } from '../runtime/systemClock.ts'
 import { defaultModel } from './memoryBuyer.ts'
 
 const model = defaultModel.id
@@ -152,7 +153,7 @@ describe('startGateway', () => {
   })
 
   test('aborts the job when the client closes a stream, and charges nothing', async () => {
-    await using at = await gatewayOnMemory({ buyer: { deltaMs: 20 } })
+    await using at = await gatewayOnMemory({ buyer: { deltaMs: 100 } })
     const words = Array.from({ length: 200 }, (_, i) => `w${i}`).join(' ')
     const stream = await at.client.chat.completions.create({ ...chat(words), stream: true })
     let seen = 0
@@ -166,7 +167,7 @@ describe('startGateway', () => {
   })
 
   test('aborts the jobs of a whole answer when the client goes away', async () => {
-    await using at = await gatewayOnMemory({ buyer: { deltaMs: 20 } })
+    await using at = await gatewayOnMemory({ buyer: { deltaMs: 10_000 } })
     const controller = new AbortController()
     const words = Array.from({ length: 200 }, (_, i) => `w${i}`).join(' ')
     const pending = at.client.chat.completions.create(
@@ -385,7 +386,10 @@ describe('the door', () => {
   })
 
   test('says what is wrong with a key', async () => {
-    await using at = await gatewayOnMemory({ key: { expiresAt: Date.now() + 400 } })
+    const system = systemClock()
+    let aheadMs = 0
+    const clock = { ...system, now: () => system.now() + aheadMs }
+    await using at = await gatewayOnMemory({ clock, key: { expiresAt: clock.now() + 3_600_000 } })
     const codeFor = async (authorization?: string) => {
       const headers = authorization === undefined ? {} : { authorization }
       const reply = await fetch(`${at.gateway.url}/v1/models`, { headers })
@@ -396,7 +400,8 @@ describe('the door', () => {
     expect(await codeFor('Basic abc')).toBe('missing_api_key')
     expect(await codeFor('Bearer wrong')).toBe('invalid_api_key')
     expect(await codeFor(`Bearer weft-sk-${'A'.repeat(43)}`)).toBe('invalid_api_key')
-    await expect.poll(() => codeFor(`Bearer ${at.secret}`)).toBe('expired_api_key')
+    aheadMs = 3_600_000
+    expect(await codeFor(`Bearer ${at.secret}`)).toBe('expired_api_key')
     const { revokeKey } = await import('./keys.ts')
     await revokeKey(at.ports, at.apiKey.id)
     expect(await codeFor(`Bearer ${at.secret}`)).toBe('revoked_api_key')
@@ -477,7 +482,8 @@ describe('the limits of a key', () => {
   })
 
   test('hold its rate and its answers at once', async () => {
-    await using slow = await gatewayOnMemory({ key: { requestsPerMinute: 2 } })
+    const clock = { ...systemClock(), now: () => 1_700_000_000_000 }
+    await using slow = await gatewayOnMemory({ clock, key: { requestsPerMinute: 2 } })
     const first = await slow.call('/v1/models')
     expect(first.headers.get('x-ratelimit-remaining-requests')).toBe('1')
     await slow.call('/v1/models')

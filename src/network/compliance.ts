@@ -156,14 +156,13 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
 
       await warmUp(a, b)
       const replies: Uint8Array[] = []
-      const answer = collect(a.request(b.self, '/stuck', bytes(), { idleTimeoutMs }), replies)
-      await expect(answer).rejects.toHaveProperty('code', 'Network.TimeoutError')
+      const request = (to: string) => a.request(b.self, to, bytes(), { idleTimeoutMs })
+      const ends = [collect(request('/stuck'), replies), collect(request('/mute'))]
+      await Promise.all(
+        ends.map((end) => expect(end).rejects.toHaveProperty('code', 'Network.TimeoutError')),
+      )
       expect(replies).toHaveLength(1)
       await eventually(() => expect(stuck.aborted).toBe(1))
-      await expect(ask(a, b.self, '/mute', bytes(), { idleTimeoutMs })).rejects.toHaveProperty(
-        'code',
-        'Network.TimeoutError',
-      )
     })
 
     test('does not count the time that the reader takes as silence', async () => {
@@ -478,7 +477,7 @@ function pause(ms: number): Promise<void> {
 }
 
 /** Short enough to wait for, long enough for a machine that is busy with other things. */
-const idleTimeoutMs = 1500
+const idleTimeoutMs = 4000
 
 /** Connects, so that silence counts from the request and not from the dial. */
 async function warmUp(a: Network, b: Network): Promise<void> {

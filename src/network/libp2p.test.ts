@@ -91,11 +91,9 @@ describe('libp2pNetwork', () => {
 
     await first[Symbol.asyncDispose]()
     await eventually(() => expect(b.addresses().filter(isRelayed)).toEqual([]))
-    await a.publish('news', Uint8Array.of(2))
     await start(stack, 1, { relay: true, listen })
-    await gossipUntilHeard(a, heard, 3)
+    await gossipUntilHeard(a, heard, 2)
 
-    expect(heard).not.toContain(2)
     await eventually(() => expect(b.addresses().filter(isRelayed)).toHaveLength(1))
   })
 
@@ -208,9 +206,12 @@ describe('libp2pNetwork among hostile peers', () => {
     const peer = liar.peerId.toString()
     a.learn(peer, liar.getMultiaddrs().map(String))
 
-    await expect(
-      ask(a, peer, '/echo', Uint8Array.of(1), { idleTimeoutMs: 3000 }),
-    ).rejects.toHaveProperty('code', code)
+    // Who says something is waited for, however slow the machine is.
+    const options = code === 'Network.TimeoutError' ? { idleTimeoutMs: 3000 } : {}
+    await expect(ask(a, peer, '/echo', Uint8Array.of(1), options)).rejects.toHaveProperty(
+      'code',
+      code,
+    )
   })
 
   test('does not take what was sent unasked for the answer to the next request', async () => {
