@@ -38,6 +38,8 @@ export function eventWords({ code, worker, detail }: Api.TrainingEvent): string 
       return `${who} did not hand out what an audit needs (${detail}).`
     case 'audit-declined':
       return `An auditor of worker ${worker} had not what it takes (${detail}); another is drawn.`
+    case 'auditor-outvoted':
+      return `${who} is not drawn as an auditor any more: it ${detail}, and two others found otherwise.`
     case 'round-repeated':
       return `${detail[0]?.toUpperCase()}${detail.slice(1)} begins again: nobody's work was held by enough.`
     case 'takeover':
@@ -64,7 +66,7 @@ const reasons: Readonly<Record<string, string>> = {
 /** The tone of an event. */
 export function eventTone(code: Api.TrainingEvent['code']): 'good' | 'bad' | 'wait' | 'plain' {
   if (/convicted|invalid|unpaid/.test(code)) return 'bad'
-  if (/dropped|unavailable|declined|repeated|takeover/.test(code)) return 'wait'
+  if (/dropped|unavailable|declined|outvoted|repeated|takeover/.test(code)) return 'wait'
   return code === 'audit-valid' || code === 'run-end' ? 'good' : 'plain'
 }
 

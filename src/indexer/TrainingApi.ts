@@ -123,6 +123,7 @@ export const trainingCodes = [
   'audit-invalid',
   'audit-unavailable',
   'audit-declined',
+  'auditor-outvoted',
   'round-repeated',
   'takeover',
   'run-end',

@@ -139,7 +139,10 @@ function decide(tally: Tally, decision: Decision): void {
   } else if (decision.kind === 'round-repeated') {
     tally.repeated++
     event('round-repeated', null, `round ${decision.round + 1}`)
-  } else if (decision.kind === 'unpaid')
+  } else if (decision.kind === 'auditor-outvoted') {
+    const { round, worker, auditor, found } = decision
+    event('auditor-outvoted', auditor, `found worker ${worker} ${found} in round ${round + 1}`)
+  } else if (decision.kind === 'unpaid' && decision.reason !== 'convicted')
     event('unpaid', decision.worker, `round ${decision.round + 1}: ${decision.reason}`)
   else if (decision.kind === 'run-end') {
     tally.endedBy = decision.reason

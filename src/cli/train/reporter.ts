@@ -153,7 +153,14 @@ export function wordsOf(decision: Decision): string | undefined {
       return `worker ${decision.worker} is convicted: its work of round ${decision.round + 1} is wrong`
     case 'round-repeated':
       return `round ${decision.round + 1} once more: nobody's work was held by enough`
+    case 'auditor-outvoted':
+      return (
+        `worker ${decision.auditor} is not drawn as an auditor any more: two others contradict what it found ` +
+        `of worker ${decision.worker} in round ${decision.round + 1}`
+      )
     case 'unpaid':
+      // Of whom is convicted it has been said.
+      if (decision.reason === 'convicted') return undefined
       return `worker ${decision.worker} is not paid for round ${decision.round + 1}: ${decision.reason}`
     case 'entry-refused':
     case 'phase':

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Decision } from '../../training/coordinator/State.ts'
 import type { Log } from '../../training/log/openLog.ts'
 import { commitmentsIn } from '../../training/node/neededContents.ts'
+import { comingMicroUsd } from '../../training/pay/payProtocol.ts'
 import { formatUsd } from '../money.ts'
 import { run } from '../run.ts'
 import { openRun } from './openRun.ts'
@@ -27,7 +28,8 @@ export function statusCommand(): Command {
 
 /** A run as its log and the notes of one node have it. */
 export function statusOf(log: Log, noted: readonly RoundsFile.Round[]) {
-  const { phase, round, workers, paidMicroUsd } = log.state()
+  const state = log.state()
+  const { phase, round, workers, paidMicroUsd, heldMicroUsd } = state
   const decisions = log.decisions()
   const payloads = [...commitmentsIn(log.from(0, Infinity))]
   const last = noted.at(-1)
@@ -40,16 +42,19 @@ export function statusOf(log: Log, noted: readonly RoundsFile.Round[]) {
     terms: log.head().term + 1,
     repeated: decisions.filter(({ kind }) => kind === 'round-repeated').length,
     paidMicroUsd: paidMicroUsd.toString(),
-    privacy: privacyOf(log.order, log.state()),
+    heldMicroUsd: heldMicroUsd.toString(),
+    privacy: privacyOf(log.order, state),
     payloadBytes: payloads.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0),
     sentBytes: last?.sentBytes ?? 0,
     receivedBytes: last?.receivedBytes ?? 0,
-    workers: workers.map(({ number, address, standing, earnedMicroUsd }) => ({
+    workers: workers.map(({ number, address, standing, earnedMicroUsd, outvoted }) => ({
       number,
       address,
       standing,
       ...accepted(decisions, number),
       earnedMicroUsd: earnedMicroUsd.toString(),
+      comingMicroUsd: comingMicroUsd(state, number).toString(),
+      outvoted,
       reasons: reasonsOf(decisions, number),
     })),
   }
@@ -66,21 +71,39 @@ function accepted(decisions: readonly Decision[], worker: number) {
 
 function reasonsOf(decisions: readonly Decision[], worker: number): readonly string[] {
   let round = 0
+  const unpaid = decisions.filter(
+    (each) => each.kind === 'unpaid' && each.worker === worker && each.reason === 'convicted',
+  ).length
   return decisions.flatMap((each) => {
     if (each.kind === 'round-close') round = each.round + 1
+    if (each.kind === 'auditor-outvoted')
+      return each.auditor === worker ? [outvotedWords(each)] : []
     if (!('worker' in each) || each.worker !== worker) return []
     if (each.kind === 'worker-dropped') return [`dropped in round ${round + 1}: ${each.reason}`]
     if (each.kind === 'worker-convicted')
-      return [`convicted for its work of round ${each.round + 1}`]
-    return each.kind === 'unpaid' ? [`not paid for round ${each.round + 1}: ${each.reason}`] : []
+      return [`convicted for its work of round ${each.round + 1}, unpaid for ${unpaid} rounds`]
+    return each.kind === 'unpaid' && each.reason !== 'convicted'
+      ? [`not paid for round ${each.round + 1}: ${each.reason}`]
+      : []
   })
+}
+
+function outvotedWords({
+  found,
+  round,
+  worker,
+}: Extract<Decision, { kind: 'auditor-outvoted' }>): string {
+  return (
+    `not drawn as an auditor any more: it found worker ${worker} ${found} in round ${round + 1}, ` +
+    'two others found otherwise'
+  )
 }
 
 function linesOf(status: Status): readonly string[] {
   const { loss, paidMicroUsd, workers } = status
   const rows = workers.flatMap(({ number, address, standing, rounds, steps, ...rest }) => [
     `  ${String(number).padStart(3)}  ${address}  ${standing.padEnd(9)}  ${rounds} rounds, ${steps} steps, ` +
-      formatUsd(BigInt(rest.earnedMicroUsd)),
+      `${formatUsd(BigInt(rest.earnedMicroUsd))} and ${formatUsd(BigInt(rest.comingMicroUsd))} not due yet`,
     ...rest.reasons.map((reason) => `       ${reason}`),
   ])
   return [
@@ -88,7 +111,8 @@ function linesOf(status: Status): readonly string[] {
     `${status.phase}, round ${status.round} of ${status.rounds}` +
       (loss === null ? '' : `, held-out loss ${loss.toFixed(3)}`),
     `${size(status.payloadBytes)} of payloads in all; this node sent ${size(status.sentBytes)} and received ${size(status.receivedBytes)}`,
-    `${status.terms} coordinator terms, ${status.repeated} rounds repeated, ${formatUsd(BigInt(paidMicroUsd))} earned`,
+    `${status.terms} coordinator terms, ${status.repeated} rounds repeated, ${formatUsd(BigInt(paidMicroUsd))} earned, ` +
+      `${formatUsd(BigInt(status.heldMicroUsd))} held until audits were likely`,
     ...privacyWords(status.privacy),
     'Workers:',
     ...rows,

@@ -5,6 +5,7 @@ import type {
   ClosedRound,
   Contribution,
   Decision,
+  Held,
   Phase,
   Policy,
   State,
@@ -28,6 +29,8 @@ export type Draft = {
   open: DraftClosedRound[]
   arrivalsMs: number[]
   paidMicroUsd: bigint
+  held: Held[]
+  heldMicroUsd: bigint
   spentRho: number
   readonly decisions: Decision[]
 }
@@ -49,8 +52,9 @@ export type DraftClosedRound = Omit<ClosedRound, 'contributions'> & {
   readonly contributions: Map<number, DraftContribution>
 }
 
-export type DraftContribution = Omit<Contribution, 'audits'> & {
+export type DraftContribution = Omit<Contribution, 'audits' | 'dueAt'> & {
   readonly audits: Map<number, 'assigned' | Outcome>
+  dueAt: number
 }
 
 /** A copy to change. */
@@ -78,6 +82,7 @@ export function draftOf(state: State, seed: Hex.Hex): Draft {
       ),
     })),
     arrivalsMs: [...state.arrivalsMs],
+    held: [...state.held],
     decisions: [],
   }
 }

@@ -24,6 +24,9 @@ export type State = {
   /** How long after a round's beginning commitments came, of the last rounds. */
   readonly arrivalsMs: readonly number[]
   readonly paidMicroUsd: bigint
+  /** What is promised and paid some rounds later, unless its worker is convicted by then. */
+  readonly held: readonly Held[]
+  readonly heldMicroUsd: bigint
   /** What the sums that were shown cost in privacy, as zero-concentrated differential privacy. */
   readonly spentRho: number
 }
@@ -55,6 +58,8 @@ export type Worker = {
   readonly earnedMicroUsd: bigint
   /** SHA-256 of the error vector that its next payload may build on; zero for none. */
   readonly error: Hex.Hex
+  /** Whether two others have found otherwise than it did as an auditor: it is not drawn any more. */
+  readonly outvoted: boolean
 }
 
 /** The round that goes on. */
@@ -97,6 +102,15 @@ export type Contribution = {
   readonly weight: number
   /** Who was drawn to run it again, and what each found. */
   readonly audits: ReadonlyMap<number, 'assigned' | Outcome>
+  /** When those who were drawn last have had their time. */
+  readonly dueAt: number
+}
+
+/** A contribution that nothing speaks against, and whose pay is held back. */
+export type Held = {
+  readonly round: number
+  readonly worker: number
+  readonly amountMicroUsd: bigint
 }
 
 /** Times and shares that are the same in every run unless the order says otherwise. */
@@ -105,7 +119,7 @@ export type Policy = {
   readonly warmUpMs: number
   readonly witnessMs: number
   readonly coolDownMs: number
-  /** How long an auditor may take. */
+  /** How long an auditor may take; twice the order's `roundMs` where that is longer. */
   readonly auditMs: number
   /** How many are drawn to bear witness of a round. */
   readonly witnesses: number
@@ -142,6 +156,14 @@ export type Decision =
       readonly round: number
       readonly worker: number
       readonly auditor: number
+    }
+  /** An auditor that found otherwise than two others of a worker's contribution. */
+  | {
+      readonly kind: 'auditor-outvoted'
+      readonly round: number
+      readonly worker: number
+      readonly auditor: number
+      readonly found: Outcome
     }
   | {
       readonly kind: 'paid'
@@ -183,6 +205,8 @@ export function initial(
     open: [],
     arrivalsMs: [],
     paidMicroUsd: 0n,
+    held: [],
+    heldMicroUsd: 0n,
     spentRho: 0,
   }
 }

@@ -83,6 +83,7 @@ function join(draft: Draft, message: Join.Join): string | undefined {
     missed: 0,
     earnedMicroUsd: known?.earnedMicroUsd ?? 0n,
     error: known?.error ?? Hex.zero,
+    outvoted: known?.outvoted ?? false,
   }
   numbers.set(message.worker, number)
   draft.decisions.push({ kind: 'worker-joined', worker: number, firstRound })

@@ -1,10 +1,24 @@
 import { describe, expect, test } from 'vitest'
-import { trainingOrder } from '../../../test/trainingOrder.ts'
+import {
+  addressOf,
+  applied,
+  audit,
+  commitment,
+  hash,
+  join,
+  leave,
+  of,
+  order,
+  play,
+  replicaAfter,
+  run,
+  signature,
+  sum,
+  witness,
+} from '../../../test/trainingTicks.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import type * as Entry from '../../protocol/training/Entry.ts'
-import type * as TrainingOrder from '../../protocol/training/TrainingOrder.ts'
-import { bitmapOf } from './bitmap.ts'
-import { type Decision, initial, type State } from './State.ts'
+import { initial, type State } from './State.ts'
 import { tick } from './tick.ts'
 
 describe('tick', () => {
@@ -151,90 +165,6 @@ describe('tick', () => {
   })
 })
 
-const hash = (text: string) => Hex.sha256(text)
-const run = hash('run')
-const signature = `0x${'00'.repeat(65)}` as const
-const addressOf = (number: number) => `0x${(number + 1).toString(16).padStart(40, '0')}` as const
-const replicaAfter = (rounds: number) => hash(`replica ${rounds}`)
-
-const order = trainingOrder({ buyer: addressOf(999) })
-
-type World = {
-  workers: number
-  order?: TrainingOrder.TrainingOrder
-  rounds?: number
-  /** When workers fall silent, and when they come back. */
-  stops?: Record<number, number>
-  returnsMs?: number
-  /** How long a round's work takes them; others take two seconds. */
-  slow?: Record<number, number>
-  unheld?: readonly number[]
-  liars?: readonly number[]
-  slanderers?: readonly number[]
-  forgetful?: readonly number[]
-  endMs?: number
-}
-
-/** Workers that follow the log and answer it, a batch a second. */
-function play(world: World): {
-  state: State
-  decisions: Decision[]
-  log: Parameters<typeof tick>[1][]
-} {
-  const { workers, stops = {}, slow = {}, returnsMs = Infinity, endMs = 1_500_000 } = world
-  const wanted = { ...(world.order ?? order), ...(world.rounds ? { rounds: world.rounds } : {}) }
-  let state = initial(run, wanted)
-  const decisions: Decision[] = []
-  const log: Parameters<typeof tick>[1][] = []
-  const assigned: Extract<Decision, { kind: 'audit-assigned' }>[] = []
-  for (let now = 1000; now < endMs && state.phase !== 'ended'; now += 1000) {
-    const inbox: Entry.Entry[] = []
-    const since = now - state.since
-    for (let number = 0; number < workers; number++) {
-      const stopped = now >= (stops[number] ?? Infinity) && now < returnsMs
-      if (stopped) continue
-      const own = state.workers[number]
-      if (!own || own.standing === 'gone') inbox.push(join(number, (own?.attempt ?? -1) + 1))
-      if (own?.standing !== 'active') continue
-      const { round } = state
-      if (!round.reports.has(number)) inbox.push(applied(state, number))
-      const working = state.phase === 'round' && round.parent && round.number >= own.firstRound
-      if (working && !round.commitments.has(number) && since >= (slow[number] ?? 2000))
-        inbox.push(commitment(state, number))
-      if (state.phase === 'witness' && !round.witnesses.has(number)) {
-        const held = [...round.commitments.keys()].filter((each) => !world.unheld?.includes(each))
-        inbox.push(witness(state, number, held))
-      }
-      for (const each of assigned.filter(({ auditor }) => auditor === number)) {
-        const lies = world.slanderers?.includes(number) ?? false
-        const wrong = (world.liars?.includes(each.worker) ?? false) !== lies
-        const found = wrong ? 'invalid' : 'valid'
-        inbox.push(
-          audit(state, number, each, world.forgetful?.includes(number) ? 'declined' : found),
-        )
-      }
-    }
-    const input = { now, seed: hash(`batch ${now}`), inbox }
-    const { state: next, outbox } = tick(state, input)
-    assigned.splice(0, Infinity, ...of(outbox, 'audit-assigned'))
-    log.push(input)
-    decisions.push(...outbox)
-    state = next
-  }
-  return { state, decisions, log }
-}
-
-function of<kind extends Decision['kind']>(
-  decisions: readonly Decision[],
-  kind: kind,
-): Extract<Decision, { kind: kind }>[] {
-  return decisions.filter((each) => each.kind === kind) as Extract<Decision, { kind: kind }>[]
-}
-
-function sum({ workers }: State): bigint {
-  return workers.reduce((total, { earnedMicroUsd }) => total + earnedMicroUsd, 0n)
-}
-
 /** Entries that must have no effect in a round that goes on. */
 function spoilt(state: State): Entry.Entry[] {
   const { number } = state.round
@@ -258,80 +188,6 @@ function spoilt(state: State): Entry.Entry[] {
     change(applied(state, 1), { batch: other }),
     witness(state, 1, [0, 1, 2]),
     audit(state, 0, { round: 0, worker: 1 }, 'invalid'),
-    {
-      kind: 'leave',
-      signed: { message: { run: other, worker: addressOf(0), attempt: 0 }, signature },
-    },
+    leave(0, 0, other),
   ]
-}
-
-function join(number: number, attempt: number): Entry.Entry {
-  const message = {
-    run,
-    worker: addressOf(number),
-    peer: `peer ${number}`,
-    url: 'https://127.0.0.1:1',
-    certificate: Hex.zero,
-    graph: order.graph,
-    data: order.data,
-    compliance: hash('compliance'),
-    attempt,
-  }
-  return { kind: 'join', signed: { message, signature } }
-}
-
-function commitment({ round: { number: round }, began }: State, number: number): Entry.Entry {
-  const message = {
-    run,
-    worker: addressOf(number),
-    round,
-    batch: began,
-    parent: replicaAfter(round),
-    steps: 10,
-    payload: hash(`payload ${round} ${number}`),
-    payloadBytes: 100,
-    end: hash('end'),
-    errorBefore: Hex.zero,
-    errorIfAccepted: hash(`error ${round} ${number}`),
-    errorIfLate: hash(`late ${round} ${number}`),
-    claim: hash('claim'),
-  }
-  return { kind: 'commitment', signed: { message, signature } }
-}
-
-function witness({ round, began }: State, number: number, held: readonly number[]): Entry.Entry {
-  const message = {
-    run,
-    worker: addressOf(number),
-    round: round.number,
-    batch: began,
-    held: bitmapOf(held),
-  }
-  return { kind: 'witness', signed: { message, signature } }
-}
-
-function applied({ round }: State, number: number): Entry.Entry {
-  const said = { lossMicro: 0, heldOutMicro: 0, sentBytes: 0, receivedBytes: 0 }
-  const { number: rounds, batch } = round
-  const replica = replicaAfter(rounds)
-  const message = { run, worker: addressOf(number), rounds, replica, batch, ...said }
-  return { kind: 'applied', signed: { message, signature } }
-}
-
-function audit(
-  { open }: State,
-  number: number,
-  { round, worker }: { round: number; worker: number },
-  outcome: string,
-): Entry.Entry {
-  const message = {
-    run,
-    auditor: addressOf(number),
-    round,
-    batch: open.find((each) => each.number === round)?.batch ?? run,
-    worker: addressOf(worker),
-    outcome,
-    reason: 'Segment.Equal',
-  }
-  return { kind: 'audit', signed: { message, signature } }
 }

@@ -4,7 +4,8 @@ import { admitEntry, countMissed } from './admitEntry.ts'
 import { holds } from './bitmap.ts'
 import { deadlineMs, quorumShare } from './deadline.ts'
 import { type Draft, draftOf, drop, emptyRound, enter, update } from './Draft.ts'
-import { assignAudits, draw, settle } from './settle.ts'
+import { releaseHeld } from './held.ts'
+import { assignAudits, draw, longestAuditMs, settle } from './settle.ts'
 import {
   beginMasking,
   endMasking,
@@ -198,7 +199,7 @@ function close(draft: Draft, accepted: readonly Accepted[]): void {
     contributions: new Map(
       accepted.map(([worker, { commitment }]) => [
         worker,
-        { commitment, weight: commitment.steps, audits: new Map() },
+        { commitment, weight: commitment.steps, audits: new Map(), dueAt: draft.now },
       ]),
     ),
   }
@@ -221,19 +222,19 @@ function close(draft: Draft, accepted: readonly Accepted[]): void {
       payload: commitment.payload,
     })),
   })
-  assignAudits(draft, closed)
   draft.round = emptyRound(number + 1, draft.seed)
-  const reason = endReason(draft)
-  if (reason === undefined) return enter(draft, 'round')
-  enter(draft, 'cool-down')
+  const isLast = endReason(draft) !== undefined
+  assignAudits(draft, closed, { isLast })
+  enter(draft, isLast ? 'cool-down' : 'round')
 }
 
 function endReason(draft: Draft): string | undefined {
-  const { round, order, now, paidMicroUsd, open } = draft
+  const { round, order, now, paidMicroUsd, heldMicroUsd, open } = draft
   if (round.number >= order.rounds) return 'rounds'
   const owed = open.flatMap(({ contributions }) => [...contributions.values()])
   const steps = owed.reduce((sum, { weight }) => sum + weight, order.steps)
-  if (paidMicroUsd + BigInt(steps) * order.priceMicroUsd > order.budgetMicroUsd) return 'budget'
+  const promisedMicroUsd = paidMicroUsd + heldMicroUsd + BigInt(steps) * order.priceMicroUsd
+  if (promisedMicroUsd > order.budgetMicroUsd) return 'budget'
   if (order.deadlineSeconds > 0 && now >= order.deadlineSeconds * 1000) return 'deadline'
   if (isSpent(draft)) return 'privacy'
   return undefined
@@ -241,12 +242,13 @@ function endReason(draft: Draft): string | undefined {
 
 function endCoolDown(draft: Draft): void {
   const { open, policy, now, since, round } = draft
-  const late = now - since >= policy.coolDownMs
+  const late = now - since >= Math.max(policy.coolDownMs, longestAuditMs(draft))
   // Who has another last state learns of it here; no round follows that would tell.
   draft.round.parent ??= majority(draft)
   const all = activeIn(draft).every(({ number }) => round.reports.has(number))
   const isSettled = open.length === 0 && (all || now - since >= policy.witnessMs)
   if (!isSettled && !late) return
+  releaseHeld(draft, { isOver: true })
   draft.decisions.push({ kind: 'run-end', reason: endReason(draft) ?? 'over' })
   enter(draft, 'ended')
 }

@@ -14,11 +14,19 @@ export const request = z.strictObject({
 /** The highest voucher there is; none before the lease is on the chain. */
 export const reply = z.strictObject({ voucher: z.optional(Voucher.schema) })
 
-/** What a worker has delivered that counts and is not settled yet, at the order's price. */
+/** What a worker has delivered that counts and whose audits are not over yet, at the order's price. */
 export function pendingMicroUsd({ open, order }: State, worker: number): bigint {
   const steps = open.reduce(
     (sum, { contributions }) => sum + (contributions.get(worker)?.weight ?? 0),
     0,
   )
   return BigInt(steps) * order.priceMicroUsd
+}
+
+/** What a worker has delivered that counts and is not due yet: audits are out, or the log holds it back. */
+export function comingMicroUsd(state: State, worker: number): bigint {
+  return state.held.reduce(
+    (sum, each) => (each.worker === worker ? sum + each.amountMicroUsd : sum),
+    pendingMicroUsd(state, worker),
+  )
 }

@@ -13,11 +13,11 @@ import type { Store } from '../../runtime/Store.ts'
 import type { Worker } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
 import { leaseOf, type RunLease } from './leaseOf.ts'
-import { payProtocol, pendingMicroUsd, reply } from './payProtocol.ts'
+import { comingMicroUsd, payProtocol, pendingMicroUsd, reply } from './payProtocol.ts'
 
 /** A worker's side of pay: it sees to it that what the log says it has earned can be claimed. */
 export type Earnings = AsyncDisposable & {
-  /** What it delivered and holds no claimable promise for. */
+  /** What it delivered and holds no claimable promise for, without what the log holds back. */
   owedMicroUsd(): bigint
   /** Whether to go on working: not while as much is owed as it gives on credit. */
   mayWork(): boolean
@@ -64,10 +64,15 @@ export async function startEarnings(
   /** What leases that are over have brought, and what can be claimed in the one that is open. */
   function securedMicroUsd(): bigint {
     if (!lease) return 0n
-    const { key, state, settledMicroUsd } = lease
+    const { key, settledMicroUsd } = lease
     const promised = held.get(`${key.nonce}`)?.message.cumulativeMicroUsd ?? 0n
-    const room = state.state === 'open' ? state.totalMicroUsd : 0n
+    const room = roomMicroUsd()
     return settledMicroUsd + (promised < room ? promised : room)
+  }
+
+  /** What the buyer has set aside on the chain for all that we earn, promised or not. */
+  function roomMicroUsd(): bigint {
+    return lease?.state.state === 'open' ? lease.state.totalMicroUsd : 0n
   }
 
   function owedMicroUsd(): bigint {
@@ -75,6 +80,14 @@ export async function startEarnings(
     if (!worker) return 0n
     const pending = pendingMicroUsd(log.state(), worker.number)
     return worker.earnedMicroUsd + pending - securedMicroUsd()
+  }
+
+  /** What is delivered beyond what is set aside: no voucher can be had yet for what the log holds back. */
+  function uncoveredMicroUsd(): bigint {
+    const worker = own()
+    if (!worker) return 0n
+    const delivered = worker.earnedMicroUsd + comingMicroUsd(log.state(), worker.number)
+    return delivered - (lease?.settledMicroUsd ?? 0n) - roomMicroUsd()
   }
 
   async function collect(): Promise<void> {
@@ -109,7 +122,7 @@ export async function startEarnings(
   const owned = stack.move()
   return {
     owedMicroUsd,
-    mayWork: () => owedMicroUsd() < creditMicroUsd,
+    mayWork: () => owedMicroUsd() < creditMicroUsd && uncoveredMicroUsd() < creditMicroUsd,
     collect,
     claimables: () => {
       const { phase } = log.state()
@@ -139,7 +152,10 @@ export declare namespace startEarnings {
   type Options = {
     /** @default 2_000 */
     intervalMs?: number | undefined
-    /** Rounds at the order's steps that are worked on credit; those for which audits are awaited count. @default 8 */
+    /**
+     * Rounds at the order's steps that are worked on credit; those for which audits are awaited count. What the log holds
+     * back counts as far as no lease has room for it. @default 8
+     */
     creditRounds?: number | undefined
   }
 }

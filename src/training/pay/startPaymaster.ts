@@ -14,7 +14,7 @@ import type { Store } from '../../runtime/Store.ts'
 import type { Worker } from '../coordinator/State.ts'
 import type { Log } from '../log/openLog.ts'
 import { leaseOf, type RunLease } from './leaseOf.ts'
-import { payProtocol, pendingMicroUsd, reply, request } from './payProtocol.ts'
+import { comingMicroUsd, payProtocol, reply, request } from './payProtocol.ts'
 
 /** The buyer's side of pay: it keeps leases open, and signs for each worker what the log says it has earned. */
 export type Paymaster = AsyncDisposable & {
@@ -47,16 +47,23 @@ export async function startPaymaster(
 
   /** Everyone who is owed something or may come to be. */
   function payees(): readonly Worker[] {
-    const { workers } = log.state()
-    return workers.filter(
-      ({ address, standing, earnedMicroUsd }) =>
-        address !== identity.address && (standing === 'active' || earnedMicroUsd > 0n),
-    )
+    return log
+      .state()
+      .workers.filter(
+        (worker) =>
+          worker.address !== identity.address &&
+          (worker.standing === 'active' || worker.earnedMicroUsd > 0n || isOwedMore(worker)),
+      )
+  }
+
+  /** Whether a worker has delivered what is not due yet, and may become so when it has long left. */
+  function isOwedMore({ number }: Worker): boolean {
+    return comingMicroUsd(log.state(), number) > 0n
   }
 
   async function tend(): Promise<void> {
     for (const worker of payees()) {
-      if (worker.standing !== 'active' && isCovered(worker)) continue
+      if (worker.standing !== 'active' && !isOwedMore(worker) && isCovered(worker)) continue
       try {
         await tendLease(worker)
       } catch (error) {
@@ -95,13 +102,13 @@ export async function startPaymaster(
   ): Promise<Lease.Lease | undefined> {
     const state = log.state()
     const isActive = worker.standing === 'active' && state.phase !== 'ended'
-    const owed = worker.earnedMicroUsd - settledMicroUsd + pendingMicroUsd(state, worker.number)
+    const owed = worker.earnedMicroUsd - settledMicroUsd + comingMicroUsd(state, worker.number)
     const reserve = isActive ? reserveOf() : 0n
     const nowSeconds = Math.floor(clock.now() / 1000)
     const leaseSeconds = Math.floor(leaseMs / 1000)
     // Nothing is reserved for who has not delivered yet.
     const isShort = owed > 0n && totalMicroUsd < owed + reserve / 2n
-    const isLate = isActive && expirySeconds - nowSeconds < leaseSeconds / 2
+    const isLate = (isActive || isOwedMore(worker)) && expirySeconds - nowSeconds < leaseSeconds / 2
     if (!isShort && !(isLate && standing === 'open')) return undefined
     const { freeMicroUsd } = await chain.deposit(identity.address)
     const wanted = isShort ? owed + reserve : totalMicroUsd
@@ -124,9 +131,10 @@ export async function startPaymaster(
 
   /** What is set aside for a worker's next rounds; less as the budget runs out. */
   function reserveOf(): bigint {
-    const { paidMicroUsd } = log.state()
+    const { paidMicroUsd, heldMicroUsd } = log.state()
     const rounds = BigInt(order.steps * reservedRounds) * order.priceMicroUsd
-    const left = (order.budgetMicroUsd - paidMicroUsd) / BigInt(Math.max(1, payees().length))
+    const unpromised = order.budgetMicroUsd - paidMicroUsd - heldMicroUsd
+    const left = unpromised / BigInt(Math.max(1, payees().length))
     return left < rounds ? left : rounds
   }
 
