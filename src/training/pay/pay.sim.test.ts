@@ -43,9 +43,12 @@ describe('startPaymaster and startEarnings', () => {
     money.conserved(10_000n)
   })
 
-  test('stop the work of who is not paid, and go on when money comes', async () => {
+  test.each([
+    ['is not paid', 0],
+    ['is to wait for pay that is not set aside', 200_000],
+  ])('stop the work of who %s, and go on when money comes', async (_, auditMicro) => {
     const money = purse(0n)
-    const order = { rounds: 14, roundMs: 10_000 }
+    const order = { rounds: 14, roundMs: 10_000, auditMicro }
     await using world = await trainingWorld({ workers: 3, order, pay: money.pay })
     await world.advance(300_000, () => money.refusals() >= 2)
     const before = shareOf(world, 1)
@@ -58,9 +61,12 @@ describe('startPaymaster and startEarnings', () => {
     money.conserved(5_000n)
   })
 
-  test('end within the budget, with every promise kept', async () => {
+  test.each([
+    ['paid at once', 0],
+    ['held back', 200_000],
+  ])('end within the budget, with every promise kept, where work is %s', async (_, auditMicro) => {
     const money = purse(500n)
-    const order = { rounds: 50, budgetMicroUsd: 170n }
+    const order = { rounds: 50, budgetMicroUsd: 170n, auditMicro }
     await using world = await trainingWorld({ workers: 3, order, pay: money.pay })
     await world.advance(900_000, () => isOver(world) && money.isClaimed(world, [1, 2]))
     const { paidMicroUsd } = world.nodes[0]!.log().state()
