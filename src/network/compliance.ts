@@ -413,7 +413,7 @@ export function networkCompliance(name: string, createWorld: () => Promise<World
       expect(
         heard.flat().every(({ from }) => [peers[0]!.self, peers[29]!.self].includes(from)),
       ).toBe(true)
-    }, 60_000)
+    }, 180_000)
   })
 }
 
@@ -486,13 +486,13 @@ async function warmUp(a: Network, b: Network): Promise<void> {
 
 /** Waits for something that happens by itself. */
 async function eventually(check: () => void): Promise<void> {
-  await vi.waitFor(check, { timeout: 20_000, interval: 20 })
+  await vi.waitFor(check, { timeout: 50_000, interval: 20 })
 }
 
 /** Tries again and again: what was published before a peer was known to listen is not heard. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   await vi.waitFor(async () => expect(await condition()).toBe(true), {
-    timeout: 25_000,
+    timeout: 60_000,
     interval: 250,
   })
 }
