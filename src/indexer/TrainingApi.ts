@@ -30,6 +30,8 @@ export type TrainingRun = {
   readonly sentBytes: number
   readonly audits: Audits
   readonly paid: Amount
+  /** Promised, and held back until audits were likely. */
+  readonly held: Amount
   readonly budget: Amount
   /** How often another node went on writing the log, and how often a round was begun again. */
   readonly takeovers: number

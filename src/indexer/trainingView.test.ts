@@ -31,6 +31,20 @@ describe('trainingView', () => {
     expect(codes[0]).toBe('run-end')
   })
 
+  test('says what is held, and which auditor two others contradicted', async () => {
+    const { log } = await storyOf(12, 5)
+    const auditor = { kind: 'auditor-outvoted', worker: 0, auditor: 2, found: 'invalid' } as const
+    const [{ batch }] = log.history().slice(-1) as [ReturnType<typeof log.history>[number]]
+    const history = () => [...log.history(), { batch, decisions: [{ ...auditor, round: 4 }] }]
+    const { run, events } = trainingView({ ...log, history })
+    expect([run.paid, run.held]).toEqual(['0', '240'])
+    expect(events[0]).toMatchObject({
+      code: 'auditor-outvoted',
+      worker: 2,
+      detail: 'found worker 0 invalid in round 5',
+    })
+  })
+
   test('keeps every n-th of many rounds, the last among them', async () => {
     const { log } = await storyOf(9)
     const { rounds } = trainingView(log, { rounds: 4 })
@@ -38,14 +52,14 @@ describe('trainingView', () => {
   })
 })
 
-async function storyOf(rounds: number) {
+async function storyOf(rounds: number, played = rounds) {
   const order = { rounds, minWorkers: 3, auditMicro: 1_000_000 }
   const story = await trainingLog(domain, { seed: 'view', now: 1_000_000, liar: 1, order })
   for (const worker of [0, 1, 2]) await story.join(worker)
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < played; round++) {
     if (round === 4) await story.join(3)
     await story.round([0, 1, 2, 3])
   }
-  await story.end([0, 1, 2, 3])
+  if (played === rounds) await story.end([0, 1, 2, 3])
   return story
 }

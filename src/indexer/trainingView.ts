@@ -128,7 +128,10 @@ function decide(tally: Tally, decision: Decision): void {
     workerOf(tally, decision.worker).reason = decision.reason
     event('worker-dropped', decision.worker, decision.reason)
   } else if (decision.kind === 'worker-convicted') {
-    const detail = `its work of round ${decision.round + 1} is not what it computed`
+    const detail =
+      decision.by === 'scores'
+        ? 'round after round its updates do not come from the pages it was given'
+        : `its work of round ${decision.round + 1} is not what it computed`
     workerOf(tally, decision.worker).reason = detail
     event('worker-convicted', decision.worker, detail)
   } else if (decision.kind === 'audit-assigned') {
@@ -193,7 +196,7 @@ function detailOf(
   tally: Tally,
   mostRounds: number,
 ): Api.TrainingDetail {
-  const { phase, round, workers, paidMicroUsd } = state()
+  const { phase, round, workers, paidMicroUsd, heldMicroUsd } = state()
   const all = roundsOf(tally)
   const losses = all.flatMap((each) => lossOf(each) ?? [])
   const standing = (wanted: Worker['standing']) =>
@@ -221,6 +224,7 @@ function detailOf(
       sentBytes: [...tally.workers.values()].reduce((sum, each) => sum + each.sentBytes, 0),
       audits: tally.audits,
       paid: String(paidMicroUsd),
+      held: String(heldMicroUsd),
       budget: String(order.budgetMicroUsd),
       takeovers: tally.takeovers,
       repeated: tally.repeated,

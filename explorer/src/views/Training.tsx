@@ -162,6 +162,7 @@ function sumsOf(run: Api.TrainingRun) {
     ['On the wire', bytes(sentBytes)],
     ['Segments run again', auditWords(audits)],
     ['Earned', `${usd(run.paid)} of ${usd(run.budget)}`],
+    ['Held until audits were likely', Number(run.held) > 0 && usd(run.held)],
     ['Coordinators', count(takeovers + 1)],
     ['Rounds repeated', repeated > 0 ? count(repeated) : undefined],
     ['Began', dateTime(run.startedAt)],

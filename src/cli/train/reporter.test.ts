@@ -78,12 +78,17 @@ describe('wordsOf', () => {
       'worker 2 is out: missed-rounds',
     ],
     [
-      { kind: 'worker-convicted', worker: 2, round: 3 },
+      { kind: 'worker-convicted', by: 'audits', worker: 2, round: 3 },
       'worker 2 is convicted: its work of round 4 is wrong',
     ],
     [
       { kind: 'unpaid', worker: 1, round: 0, reason: 'audit' },
       'worker 1 is not paid for round 1: audit',
+    ],
+    [{ kind: 'unpaid', worker: 1, round: 0, reason: 'convicted' }, undefined],
+    [
+      { kind: 'auditor-outvoted', worker: 1, auditor: 2, round: 0, found: 'invalid' },
+      'worker 2 is not drawn as an auditor any more: two others contradict what it found of worker 1 in round 1',
     ],
     [{ kind: 'round-repeated', round: 0 }, "round 1 once more: nobody's work was held by enough"],
     [{ kind: 'run-end', reason: 'rounds' }, undefined],
