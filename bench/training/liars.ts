@@ -36,10 +36,11 @@ export async function liars({ say }: Bench.Ports, backend: Backend): Promise<Fig
       waits.push(...result.roundsUntilFound.filter((each) => each < Infinity))
       const found = result.roundsUntilFound.join(', ')
       const row = [lie, `${count}`, result.loss.toFixed(4), `${(100 * gap).toFixed(2)} %`, found]
-      rows.push([...row, `${result.liarsPaidMicroUsd}`, `${result.honestAccused}`])
+      const rounds = result.liarsPaidMicroUsd / (BigInt(order.steps) * order.priceMicroUsd)
+      rows.push([...row, `${rounds}`, `${result.honestAccused}`])
       say(row.join('  '))
     }
-  say(table(['lie', 'liars', 'loss', 'gap', 'rounds until found', 'paid', 'accused'], rows))
+  say(table(['lie', 'liars', 'loss', 'gap', 'rounds until found', 'rounds paid', 'accused'], rows))
   return {
     liarLossGap: worst,
     liarsUnfound: unfound,

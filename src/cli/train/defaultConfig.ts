@@ -25,7 +25,7 @@ run:
   minWorkers: 1       # the run begins when so many have joined
   maxWorkers: 100
   roundSeconds: 120   # the longest a round may take
-  auditShare: 0.1     # of the contributions, which another worker runs again to the bit
+  auditShare: 0.1     # of the contributions, which another worker runs again to the bit; pay waits for 4 / share rounds, or the end
   priceUsd: 0.00001   # for an accepted step; reckoned in the log, and paid in a network (--network)
   budgetUsd: 1        # the run ends when it is spent
   tier: unverified    # or exact: each segment is a claim with a bond, and a false one is decided by the chain (--network)
