@@ -130,7 +130,7 @@ async function stateOf(claim: ExactClaim.ExactClaim) {
   return account.dispute(DisputeKey.id(key))
 }
 
-async function until(condition: () => Promise<boolean>, limitMs = 40_000): Promise<void> {
+async function until(condition: () => Promise<boolean>, limitMs = 180_000): Promise<void> {
   const endsAt = clock.now() + limitMs
   while (!(await condition())) {
     if (clock.now() > endsAt)
@@ -150,7 +150,7 @@ describe('a false claim', () => {
     ['of a generation', () => generation({ steps: 5 }), 2],
   ] as const)(
     '%s is played off the chain, and falls on it by one proof',
-    { timeout: 120_000 },
+    { timeout: 400_000 },
     async (_, make, step) => {
       const { honest, liar } = await runs(await make(), step)
       const { message, signature } = await chain.claim(liar.claim)
@@ -175,7 +175,7 @@ describe('a false claim', () => {
     },
   )
 
-  test('falls by the clock when its claimant is never there', { timeout: 60_000 }, async () => {
+  test('falls by the clock when its claimant is never there', { timeout: 400_000 }, async () => {
     const { honest, liar } = await runs(await generation({ steps: 3 }), 1)
     const { message, signature } = await chain.claim(liar.claim)
     const keeper = stack.use(await seat('challenger', honest.prover))
@@ -189,7 +189,7 @@ describe('a false claim', () => {
 
   test(
     'falls on the chain from where its claimant left the table',
-    { timeout: 120_000 },
+    { timeout: 400_000 },
     async () => {
       const { honest, liar } = await runs(await decoderTraining({ length: 3, steps: 34 }), 17)
       const { message, signature } = await chain.claim(liar.claim)
@@ -216,7 +216,7 @@ describe('a false claim', () => {
 })
 
 describe('a true claim', () => {
-  test('holds against a challenger whose machine is wrong', { timeout: 120_000 }, async () => {
+  test('holds against a challenger whose machine is wrong', { timeout: 400_000 }, async () => {
     const { honest, liar } = await runs(await generation({ steps: 5 }), 2)
     const { message, signature } = await chain.claim(honest.claim)
     stack.use(await seat('claimant', honest.prover))

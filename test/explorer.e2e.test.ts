@@ -335,7 +335,7 @@ describe('an empty network', () => {
 
 /** Waits for what the page will show, as long as a busy machine may take. */
 function eventually<value>(read: () => Promise<value>) {
-  return expect.poll(read, { timeout: 15_000 })
+  return expect.poll(read)
 }
 
 /** Opens a view in a fresh page, as somebody does who follows a link. */

@@ -341,7 +341,7 @@ describe('parsePlace', () => {
 })
 
 /** How long a busy machine may take. */
-const patience = { timeout: 10_000 }
+const patience = { timeout: 30_000 }
 
 async function start(options: startExplorer.Options = {}) {
   const clock = systemClock()

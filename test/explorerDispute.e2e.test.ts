@@ -166,8 +166,7 @@ describe('the page of a dispute', () => {
             : page.goto(`${url}/#/${name === 'list' ? 'disputes' : ''}`))
           await eventually(() => page.locator('.card').count()).toBeGreaterThanOrEqual(1)
           await eventually(() => page.locator('.loading').count()).toBe(0)
-          if (name in disputes && name !== 'open')
-            await page.locator('.bottom').waitFor({ timeout: 5_000 })
+          if (name in disputes && name !== 'open') await page.locator('.bottom').waitFor()
           if (name === 'sum') await page.locator('.bottom summary').click()
           const overflow = await page.evaluate(
             () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -196,7 +195,7 @@ async function open(name: string): Promise<void> {
 }
 
 function eventually<value>(read: () => Promise<value>) {
-  return expect.poll(read, { timeout: 15_000 })
+  return expect.poll(read)
 }
 
 async function text(selector: string): Promise<string> {

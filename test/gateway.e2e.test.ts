@@ -90,7 +90,7 @@ const longSeed = Array.from({ length: 1000 }, (_, seed) => seed).find((seed) => 
   return wordsOf(wordRequest({ input, maxTokens: 100, temperatureMicro: 1e6, seed })).length >= 20
 })!
 
-const patience = { timeout: 10_000, interval: 20 }
+const patience = { timeout: 30_000, interval: 20 }
 
 describe('the gateway on a whole network', () => {
   test('answers with a receipt that checks, and charges the key what the buyer pays', async () => {

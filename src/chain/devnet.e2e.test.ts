@@ -35,8 +35,8 @@ describe('startDevnet', { timeout: 120_000 }, () => {
     const devnet = await startDevnet({ chainId: 4242 })
     const chain = await connect(devnet)
     const before = await chain.head()
-    await clock.sleep(2100)
-    expect((await chain.head()).number - before.number).toBeGreaterThanOrEqual(2n)
+    const passed = async () => (await chain.head()).number - before.number
+    await expect.poll(passed).toBeGreaterThanOrEqual(2n)
     expect(devnet.chainId).toBe(4242)
     await devnet[Symbol.asyncDispose]()
     expect(isAlive(devnet.pid)).toBe(false)
