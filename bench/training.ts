@@ -12,6 +12,7 @@ import { privately } from './training/private.ts'
 import { loss } from './training/loss.ts'
 import { recordsOf } from './training/records.ts'
 import { scale } from './training/scale.ts'
+import { scores } from './training/scores.ts'
 import { robust } from './training/robust.ts'
 import { state } from './training/state.ts'
 import { slow } from './training/slow.ts'
@@ -22,6 +23,7 @@ const parts = [
   'loss',
   'state',
   'liars',
+  'scores',
   'robust',
   'faults',
   'scale',
@@ -42,6 +44,7 @@ export const bench: Bench = {
       ...(asked('loss') ? await loss(ports, records) : {}),
       ...(asked('state') ? await state(ports, records) : {}),
       ...(asked('liars') ? await liars(ports, backend) : {}),
+      ...(asked('scores') ? await scores(ports, backend) : {}),
       ...(asked('faults') ? await faults(ports, backend) : {}),
       ...(asked('scale') ? await scale(ports, backend) : {}),
       ...(asked('robust') ? await robust(ports, backend) : {}),

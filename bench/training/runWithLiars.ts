@@ -4,14 +4,18 @@ import type { Backend } from '../../src/exact/index.ts'
 import * as Hex from '../../src/protocol/Hex.ts'
 import type { Outcome } from '../../src/protocol/training/Audit.ts'
 import type { Commitment } from '../../src/protocol/training/Commitment.ts'
+import { sealOf } from '../../src/protocol/training/Score.ts'
 import type * as Entry from '../../src/protocol/training/Entry.ts'
 import type { TrainingOrder } from '../../src/protocol/training/TrainingOrder.ts'
-import { type Close, closesOf, replicaAfter } from '../../src/training/closedRound.ts'
+import { type Close, closesOf, readPayload, replicaAfter } from '../../src/training/closedRound.ts'
 import { bitmapOf } from '../../src/training/coordinator/bitmap.ts'
+import { isShown } from '../../src/training/coordinator/scores.ts'
 import {
   activeIn,
+  type ClosedRound,
   type Decision,
   initial,
+  type ScoreGroup,
   type State,
 } from '../../src/training/coordinator/State.ts'
 import { tick } from '../../src/training/coordinator/tick.ts'
@@ -19,6 +23,8 @@ import { auditSegment } from '../../src/training/node/auditSegment.ts'
 import { makeContribution } from '../../src/training/node/makeContribution.ts'
 import { floats, hashesOf, type Made, makePayload } from '../../src/training/node/makePayload.ts'
 import { flatten, hashOf, type Replica } from '../../src/training/Replica.ts'
+import { scoreGroup } from '../../src/training/score/scoreGroup.ts'
+import { type Measure, startMeasure } from '../../src/training/score/startMeasure.ts'
 import { trainerOf } from '../../src/training/segment.ts'
 import { type Problem, prepare } from './problem.ts'
 
@@ -33,6 +39,8 @@ export type Outcomes = {
   readonly roundsUntilFound: readonly number[]
   readonly liarsPaidMicroUsd: bigint
   readonly honestAccused: number
+  /** Contributions of honest workers that were not paid. */
+  readonly honestUnpaid: number
 }
 
 /**
@@ -48,7 +56,11 @@ export async function runWithLiars(backend: Backend, plan: runWithLiars.Plan): P
     steps,
     rows: 4,
   })
-  const world = worldOf(problem, plan)
+  await using measure = await startMeasure(
+    { backend },
+    { graph: problem.run.graph, layout: problem.layout },
+  )
+  const world = worldOf({ ...problem, measure }, plan)
   while (world.state().phase !== 'ended') await world.go()
   const { workers } = world.state()
   const isLiar = (number: number) => number >= workers.length - plan.liars
@@ -64,6 +76,8 @@ export async function runWithLiars(backend: Backend, plan: runWithLiars.Plan): P
     roundsUntilFound: liars.map(roundsOf),
     liarsPaidMicroUsd: liars.reduce((sum, { earnedMicroUsd }) => sum + earnedMicroUsd, 0n),
     honestAccused: convicted.filter(({ worker }) => !isLiar(worker)).length,
+    honestUnpaid: world.decisions.filter((each) => each.kind === 'unpaid' && !isLiar(each.worker))
+      .length,
   }
 }
 
@@ -80,8 +94,11 @@ const workers = 8
 const run = Hex.sha256('a run with liars')
 const addressOf = (number: number): Hex.Address => `0x${`${number + 1}`.padStart(40, '0')}`
 
-function worldOf(problem: Problem, { order, liars, lie }: runWithLiars.Plan) {
-  const { layout, data, seed, start, run: engine } = problem
+function worldOf(
+  problem: Problem & { measure: Measure },
+  { order, liars, lie }: runWithLiars.Plan,
+) {
+  const { layout, data, seed, start, run: engine, measure } = problem
   const isLiar = (number: number) => number >= workers - liars
   const contents = new Map<Hex.Hex, Uint8Array>()
   const replicas: Replica[] = [{ rounds: 0, parameters: start }]
@@ -184,6 +201,46 @@ function worldOf(problem: Problem, { order, liars, lie }: runWithLiars.Plan) {
     return auditSegment(engine, options)
   }
 
+  const scored = new Map<string, readonly number[]>()
+
+  /** What a group's members come to; a lying scorer says the best of every liar. */
+  async function scoresOf(
+    { number, batch: closedBy }: ClosedRound,
+    { members, parent }: ScoreGroup,
+    scorer: number,
+  ): Promise<readonly number[]> {
+    const key = `${closedBy} ${members.map(({ worker }) => worker).join()}`
+    const from = replicas.find(({ rounds }) => rounds === number)
+    if (!from || hashOf(layout, from) !== parent) throw new Error('The state is gone.')
+    const contributions = members.map(({ worker, steps, payload }) => {
+      const update = readPayload(contents.get(payload)!, { layout, order, round: number })
+      return { worker, steps, update }
+    })
+    const options = { layout, replica: from, contributions, terms: order, data, seed, closedBy }
+    const scores = scored.get(key) ?? (await scoreGroup(measure, options))
+    scored.set(key, scores)
+    if (!isLiar(scorer)) return scores
+    return scores.map((score, at) => (isLiar(members[at]!.worker) ? 16_000 : score))
+  }
+
+  async function score(): Promise<readonly Entry.Entry[]> {
+    const entries: Entry.Entry[] = []
+    for (const closed of state.open)
+      for (const [at, group] of closed.groups.entries())
+        for (const [scorer, { seal, scores }] of group.scorers) {
+          if (group.isOver || scores || (seal && !isShown(state, group))) continue
+          const about = { run, scorer: addressOf(scorer), round: closed.number, group: at }
+          const found = await scoresOf(closed, group, scorer)
+          const salt = Hex.sha256(`${scorer} ${closed.batch}`)
+          const message = { ...about, batch: closed.batch, salt, scores: found }
+          const sealed = { ...about, batch: closed.batch, seal: sealOf(message) }
+          const signature = '0x' as const
+          if (seal) entries.push({ kind: 'score', signed: { message, signature } })
+          else entries.push({ kind: 'seal', signed: { message: sealed, signature } })
+        }
+    return entries
+  }
+
   async function go(): Promise<void> {
     const isNew = state.round.reports.size === 0
     const reports = activeIn(state).map(({ number }): Entry.Entry => {
@@ -193,7 +250,7 @@ function worldOf(problem: Problem, { order, liars, lie }: runWithLiars.Plan) {
       return { kind: 'applied', signed: { message, signature: '0x' } }
     })
     if (state.phase === 'gathering') return say(joins(order))
-    const found = await audit()
+    const found = [...(await audit()), ...(await score())]
     say([...(isNew ? reports : []), ...found])
     if (state.phase === 'round' && state.round.parent) await contribute()
     if (state.phase === 'witness') await bearWitness()

@@ -59,6 +59,7 @@ const reasons: Readonly<Record<string, string>> = {
   'no-start-state': 'it did not have the first state in time',
   left: 'it left by itself',
   audit: 'an audit spoke against it',
+  score: 'its updates do not come from the pages it was given',
   convicted: 'it was convicted',
   budget: 'the budget is spent',
 }

@@ -128,17 +128,13 @@ export type Overrides = {
 export function parse(text: string, overrides: Overrides = {}): Settings {
   const { run: given, ...rest } = Exact.check(file, Exact.readYaml(text) ?? {}, defaultConfig)
   const { rounds = given?.rounds ?? defaults.rounds, ...others } = overrides
-  // What any program may have computed, nobody can run again.
-  const auditShare = given?.trainer === 'any' ? 0 : defaults.auditShare
-  const usual = { ...defaults, auditShare, ...(given?.privacy === 'sums' ? ofSums : {}) }
+  const usual = { ...defaults, ...(given?.privacy === 'sums' ? ofSums : {}) }
   const agreed = { ...usual, ...given, rounds } as Terms
   for (const name of ['steps', 'checkpointEvery'])
     if (name in rest)
       throw new Exact.ConfigError([`${name}: it belongs below run, where it counts rounds`])
   if (agreed.keptLast > agreed.keptFirst)
     throw new Exact.ConfigError(['run.keptLast: it is at most run.keptFirst'])
-  if (agreed.trainer === 'any' && agreed.auditShare > 0)
-    throw new Exact.ConfigError(['run.auditShare: with trainer any it is 0'])
   if (agreed.minWorkers > agreed.maxWorkers)
     throw new Exact.ConfigError(['run.minWorkers: it is at most run.maxWorkers'])
   if (agreed.rule === 'data-parallel' && (agreed.steps !== 1 || agreed.overlap))

@@ -120,7 +120,7 @@ export function wordReporter({ write, isTerminal, columns, now }: wordReporter.P
       const words = {
         ended: `The run is over after ${many(done, 'round')}.`,
         stopped: `Stopped after ${many(done, 'round')}; the same command goes on from there.`,
-        convicted: 'Audits found our work wrong; it is not paid, and we are out of the run.',
+        convicted: 'Others found our work wrong; it is not paid, and we are out of the run.',
         'left-behind': 'The run is over, but nobody is there to have its last state from.',
       }
       say(words[outcome])
@@ -150,7 +150,9 @@ export function wordsOf(decision: Decision): string | undefined {
     case 'worker-dropped':
       return `worker ${decision.worker} is out: ${decision.reason}`
     case 'worker-convicted':
-      return `worker ${decision.worker} is convicted: its work of round ${decision.round + 1} is wrong`
+      return decision.by === 'scores'
+        ? `worker ${decision.worker} is convicted: round after round its updates do not come from the pages it was given`
+        : `worker ${decision.worker} is convicted: its work of round ${decision.round + 1} is wrong`
     case 'round-repeated':
       return `round ${decision.round + 1} once more: nobody's work was held by enough`
     case 'auditor-outvoted':
@@ -166,6 +168,8 @@ export function wordsOf(decision: Decision): string | undefined {
     case 'phase':
     case 'round-close':
     case 'audit-assigned':
+    case 'scores-asked':
+    case 'scored':
     case 'paid':
     case 'run-end':
       return undefined

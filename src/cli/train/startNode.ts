@@ -24,6 +24,7 @@ import { meetAny, peersIn, startAcquaintance } from '../../training/node/startAc
 import { type LogSync, startLogSync } from '../../training/node/startLogSync.ts'
 import { startWorker, type Worker } from '../../training/node/startWorker.ts'
 import type { Replica } from '../../training/Replica.ts'
+import { type Measure, startMeasure } from '../../training/score/startMeasure.ts'
 import type { Trainer } from '../../training/segment.ts'
 import { claimingSteps } from './claimingSteps.ts'
 import * as NodeFile from './NodeFile.ts'
@@ -113,6 +114,8 @@ export async function startNode(
       await claimsOf({ ...parts, ...ports, store, chain }, { folder, report: options.onDispute }),
     )
   const { run, layout, start, training: data } = prepared
+  const measure = await measureOf(log.order, ports)
+  if (measure) stack.use(measure)
   const worker = stack.use(
     await startWorker(
       {
@@ -124,6 +127,7 @@ export async function startNode(
         run,
         trainer: ports.trainer,
         claims,
+        measure,
         layout,
         start,
         data,
@@ -214,6 +218,15 @@ async function claimsOf(
 ): Promise<SegmentClaims | undefined> {
   if (ports.log.order.tier !== 'exact') return undefined
   return startClaims(ports, { folder: join(folder, 'claims'), report })
+}
+
+/** What others are scored by, where nobody can run their segments again. */
+async function measureOf(
+  { trainer, auditMicro }: Log['order'],
+  { backend, prepared }: Pick<startNode.Ports, 'backend' | 'prepared'>,
+): Promise<Measure | undefined> {
+  if (trainer !== 'any' || auditMicro === 0) return undefined
+  return startMeasure({ backend }, { graph: prepared.run.graph, layout: prepared.layout })
 }
 
 function bytesOf(mbit: number | undefined): number | undefined {

@@ -7,6 +7,8 @@ import * as Commitment from './Commitment.ts'
 import * as Join from './Join.ts'
 import * as Leave from './Leave.ts'
 import * as Ready from './Ready.ts'
+import * as Score from './Score.ts'
+import * as Seal from './Seal.ts'
 import * as Witness from './Witness.ts'
 
 /** What stands in the log of a run, one signed message of an author. */
@@ -20,6 +22,8 @@ export const schema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('witness'), signed: Witness.schema }),
   z.strictObject({ kind: z.literal('applied'), signed: Applied.schema }),
   z.strictObject({ kind: z.literal('audit'), signed: Audit.schema }),
+  z.strictObject({ kind: z.literal('seal'), signed: Seal.schema }),
+  z.strictObject({ kind: z.literal('score'), signed: Score.schema }),
 ])
 
 /** The EIP-712 digest of an entry's message. */
@@ -39,12 +43,17 @@ export function hash(domain: Domain.Domain, { kind, signed }: Entry): Hex.Hex {
       return Applied.hash(domain, signed.message)
     case 'audit':
       return Audit.hash(domain, signed.message)
+    case 'seal':
+      return Seal.hash(domain, signed.message)
+    case 'score':
+      return Score.hash(domain, signed.message)
   }
 }
 
 /** Who signed an entry. */
 export function authorOf({ kind, signed }: Entry): Hex.Address {
-  return kind === 'audit' ? signed.message.auditor : signed.message.worker
+  if (kind === 'audit') return signed.message.auditor
+  return kind === 'seal' || kind === 'score' ? signed.message.scorer : signed.message.worker
 }
 
 /**
@@ -71,6 +80,10 @@ function verify(domain: Domain.Domain, { kind, signed }: Entry): void {
       return void Applied.verify(domain, signed)
     case 'audit':
       return void Audit.verify(domain, signed)
+    case 'seal':
+      return void Seal.verify(domain, signed)
+    case 'score':
+      return void Score.verify(domain, signed)
   }
 }
 

@@ -65,7 +65,7 @@ export const types = {
     { name: 'maxWorkers', type: 'uint32' },
     /** The longest a round may take. */
     { name: 'roundMs', type: 'uint32' },
-    /** Share of contributions that are re-executed, millionths. */
+    /** Share of contributions that are re-executed or, where any trainer may have made them, scored, millionths. */
     { name: 'auditMicro', type: 'uint32' },
     /** For an accepted inner step. */
     { name: 'priceMicroUsd', type: 'uint96' },
@@ -90,8 +90,8 @@ export function problemOf(order: TrainingOrder): string | undefined {
   const { rule, aggregation, fragments, keptFirst, keptLast, steps, overlap } = order
   if (!trainers.some((each) => each === order.trainer))
     return `the trainer ${order.trainer} is not known`
-  if (order.trainer === 'any' && (order.auditMicro > 0 || order.tier !== 'unverified'))
-    return 'segments of any trainer cannot be run again: it takes an audit share of 0 and tier unverified'
+  if (order.trainer === 'any' && order.tier !== 'unverified')
+    return 'segments of any trainer cannot be run again: it takes tier unverified'
   if (!tiers.some((each) => each === order.tier)) return `the tier ${order.tier} is not sold`
   if ((order.tier === 'exact') !== order.bondMicroUsd > 0n)
     return 'segments of tier exact, and no others, have a bond'

@@ -48,13 +48,15 @@ export type DraftRound = {
   readonly reports: Map<number, Hex.Hex>
 }
 
-export type DraftClosedRound = Omit<ClosedRound, 'contributions'> & {
+export type DraftClosedRound = Omit<ClosedRound, 'contributions' | 'groups'> & {
   readonly contributions: Map<number, DraftContribution>
+  groups: ClosedRound['groups']
 }
 
-export type DraftContribution = Omit<Contribution, 'audits' | 'dueAt'> & {
+export type DraftContribution = Omit<Contribution, 'audits' | 'dueAt' | 'awaitsScore'> & {
   readonly audits: Map<number, 'assigned' | Outcome>
   dueAt: number
+  awaitsScore: boolean
 }
 
 /** A copy to change. */

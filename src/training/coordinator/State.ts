@@ -60,6 +60,8 @@ export type Worker = {
   readonly error: Hex.Hex
   /** Whether two others have found otherwise than it did as an auditor: it is not drawn any more. */
   readonly outvoted: boolean
+  /** What scores have said against it and not made up for since, thousandths of a standard error. */
+  readonly doubtMilli: number
 }
 
 /** The round that goes on. */
@@ -94,6 +96,30 @@ export type ClosedRound = {
   /** Hash of the batch that closed it. */
   readonly batch: Hex.Hex
   readonly contributions: ReadonlyMap<number, Contribution>
+  /** What is scored together, where segments cannot be run again. */
+  readonly groups: readonly ScoreGroup[]
+}
+
+/** Contributions of a round that are scored together. */
+export type ScoreGroup = {
+  /** The replica hash that their segments began from. */
+  readonly parent: Hex.Hex
+  readonly members: readonly {
+    readonly worker: number
+    readonly steps: number
+    readonly payload: Hex.Hex
+  }[]
+  /** Who was drawn, what each is bound to, and what it has shown of it. */
+  readonly scorers: ReadonlyMap<
+    number,
+    { readonly seal?: Hex.Hex; readonly scores?: readonly number[] }
+  >
+  /** When scores may be shown, and nobody can be bound any more. */
+  readonly sealedBy: number
+  /** When what was not shown is not waited for. */
+  readonly dueAt: number
+  /** Whether consequences were drawn. */
+  readonly isOver: boolean
 }
 
 export type Contribution = {
@@ -104,6 +130,8 @@ export type Contribution = {
   readonly audits: ReadonlyMap<number, 'assigned' | Outcome>
   /** When those who were drawn last have had their time. */
   readonly dueAt: number
+  /** Whether it waits for a score. */
+  readonly awaitsScore: boolean
 }
 
 /** A contribution that nothing speaks against, and whose pay is held back. */
@@ -141,7 +169,12 @@ export const defaultPolicy: Policy = {
 export type Decision =
   | { readonly kind: 'worker-joined'; readonly worker: number; readonly firstRound: number }
   | { readonly kind: 'worker-dropped'; readonly worker: number; readonly reason: string }
-  | { readonly kind: 'worker-convicted'; readonly worker: number; readonly round: number }
+  | {
+      readonly kind: 'worker-convicted'
+      readonly worker: number
+      readonly round: number
+      readonly by: 'audits' | 'scores'
+    }
   | { readonly kind: 'entry-refused'; readonly author: Hex.Address; readonly reason: string }
   | { readonly kind: 'phase'; readonly phase: Phase; readonly round: number }
   | {
@@ -163,7 +196,25 @@ export type Decision =
       readonly round: number
       readonly worker: number
       readonly auditor: number
-      readonly found: Outcome
+      readonly found: Outcome | 'differently'
+    }
+  /** A group of contributions is to be scored. */
+  | {
+      readonly kind: 'scores-asked'
+      readonly round: number
+      readonly group: number
+      readonly members: readonly number[]
+      readonly scorers: readonly number[]
+      /** Hash of the batch that closed the round. */
+      readonly batch: Hex.Hex
+    }
+  /** What two scorers found alike of a contribution, standard errors above chance, and the doubt that it leaves. */
+  | {
+      readonly kind: 'scored'
+      readonly round: number
+      readonly worker: number
+      readonly errorMilli: number
+      readonly doubtMilli: number
     }
   | {
       readonly kind: 'paid'

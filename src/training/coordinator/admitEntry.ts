@@ -7,6 +7,7 @@ import type * as Join from '../../protocol/training/Join.ts'
 import type * as Ready from '../../protocol/training/Ready.ts'
 import type * as Witness from '../../protocol/training/Witness.ts'
 import { type Draft, draftOf, drop, update } from './Draft.ts'
+import { score, seal } from './scores.ts'
 import { activeIn, type State, type Worker } from './State.ts'
 
 /**
@@ -56,6 +57,10 @@ function admit(draft: Draft, entry: Entry.Entry): string | undefined {
       return report(draft, entry.signed.message)
     case 'audit':
       return audit(draft, entry.signed.message)
+    case 'seal':
+      return seal(draft, entry.signed.message)
+    case 'score':
+      return score(draft, entry.signed.message)
   }
 }
 
@@ -84,6 +89,7 @@ function join(draft: Draft, message: Join.Join): string | undefined {
     earnedMicroUsd: known?.earnedMicroUsd ?? 0n,
     error: known?.error ?? Hex.zero,
     outvoted: known?.outvoted ?? false,
+    doubtMilli: known?.doubtMilli ?? 0,
   }
   numbers.set(message.worker, number)
   draft.decisions.push({ kind: 'worker-joined', worker: number, firstRound })

@@ -22,7 +22,7 @@ describe('holdRounds', () => {
   })
 
   test('are none where a bond answers for each segment', () => {
-    expect(holdRounds({ tier: 'exact', auditMicro: 200_000 })).toBe(0)
+    expect(holdRounds({ ...order, tier: 'exact', auditMicro: 200_000 })).toBe(0)
   })
 })
 

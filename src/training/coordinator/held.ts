@@ -5,14 +5,17 @@ import type { Held } from './State.ts'
 /**
  * Rounds for which a contribution is held after its own: as many as bring four audits of a worker that goes on, 64 at most.
  * By then one that lies in each was drawn with a probability of over 1 - e^-4 = 0.98; below a share of a sixteenth, where
- * the limit cuts, with 1 - (1 - share)^65. None where a bond answers for each segment, and where nothing is audited.
+ * the limit cuts, with 1 - (1 - share)^65. Twelve scores where segments cannot be run again, because one alone says little.
+ * None where a bond answers for each segment, and where nothing is audited.
  */
 export function holdRounds({
   auditMicro,
   tier,
-}: Pick<TrainingOrder, 'auditMicro' | 'tier'>): number {
+  trainer,
+}: Pick<TrainingOrder, 'auditMicro' | 'tier' | 'trainer'>): number {
   if (tier !== 'unverified' || auditMicro === 0) return 0
-  return Math.min(holdLimit, Math.ceil((expectedAudits * 1_000_000) / auditMicro))
+  const expected = trainer === 'any' ? expectedScores : expectedAudits
+  return Math.min(holdLimit, Math.ceil((expected * 1_000_000) / auditMicro))
 }
 
 /** Promises a contribution that nothing speaks against, and pays it if the run holds nothing. */
@@ -59,5 +62,6 @@ function pay(draft: Draft, { round, worker, amountMicroUsd }: Held): void {
 }
 
 const expectedAudits = 4
+const expectedScores = 12
 /** Bounds what a state keeps, and for how long a worker waits. */
 const holdLimit = 64

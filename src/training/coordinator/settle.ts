@@ -39,7 +39,7 @@ function assign(
 }
 
 /** How long an auditor may take: it finishes its own segment first, and runs the other one then. */
-function auditMs({ policy, order }: Draft): number {
+export function auditMs({ policy, order }: Draft): number {
   return Math.max(policy.auditMs, 2 * order.roundMs)
 }
 
@@ -65,9 +65,10 @@ function settleOne(draft: Draft, closed: DraftClosedRound, options: Options): vo
   const { audits } = contribution
   if (draft.workers[worker]!.standing === 'convicted')
     return reject(draft, closed, worker, 'convicted')
+  if (contribution.awaitsScore) return
   replaceGone(draft, closed, options)
   const found = [...audits.values()]
-  if (count(found, 'invalid') >= 2) return convict(draft, closed, worker)
+  if (count(found, 'invalid') >= 2) return convict(draft, closed, worker, 'audits')
   const isUnseen = found.length > 0 && found.every((each) => each === 'declined')
   const isDoubted = found.includes('invalid') || found.includes('unavailable')
   if (isDoubted || isUnseen)
@@ -102,11 +103,17 @@ function decide(draft: Draft, closed: DraftClosedRound, worker: number): void {
   promise(draft, { round: commitment.round, worker, amountMicroUsd })
 }
 
-function convict(draft: Draft, closed: DraftClosedRound, worker: number): void {
-  outvote(draft, closed, { worker, wrong: 'valid' })
+/** Puts a worker out of the run: nothing of it that is not paid yet will be. */
+export function convict(
+  draft: Draft,
+  closed: DraftClosedRound,
+  worker: number,
+  by: 'audits' | 'scores',
+): void {
+  if (by === 'audits') outvote(draft, closed, { worker, wrong: 'valid' })
   update(draft, worker, { standing: 'convicted' })
-  draft.decisions.push({ kind: 'worker-convicted', worker, round: closed.number })
-  reject(draft, closed, worker, 'convicted')
+  draft.decisions.push({ kind: 'worker-convicted', worker, round: closed.number, by })
+  if (closed.contributions.has(worker)) reject(draft, closed, worker, 'convicted')
   rejectHeld(draft, worker)
 }
 
@@ -128,7 +135,13 @@ function outvote(
   }
 }
 
-function reject(draft: Draft, closed: DraftClosedRound, worker: number, reason: string): void {
+/** Leaves a contribution unpaid. */
+export function reject(
+  draft: Draft,
+  closed: DraftClosedRound,
+  worker: number,
+  reason: string,
+): void {
   closed.contributions.delete(worker)
   draft.decisions.push({ kind: 'unpaid', round: closed.number, worker, reason })
 }

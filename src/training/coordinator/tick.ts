@@ -6,6 +6,7 @@ import { deadlineMs, quorumShare } from './deadline.ts'
 import { type Draft, draftOf, drop, emptyRound, enter, update } from './Draft.ts'
 import { releaseHeld } from './held.ts'
 import { assignAudits, draw, longestAuditMs, settle } from './settle.ts'
+import { assignScores, settleScores } from './scores.ts'
 import {
   beginMasking,
   endMasking,
@@ -41,6 +42,7 @@ export function tick(
   draft.now = Math.max(state.now, now)
   for (const entry of inbox) admitEntry(draft, entry)
   if (draft.phase !== 'ended') {
+    settleScores(draft)
     settle(draft)
     // A phase may be over at once, for instance a round that nobody is left to work on.
     for (let phases = 0; phases < 4 && advance(draft); phases++);
@@ -199,9 +201,10 @@ function close(draft: Draft, accepted: readonly Accepted[]): void {
     contributions: new Map(
       accepted.map(([worker, { commitment }]) => [
         worker,
-        { commitment, weight: commitment.steps, audits: new Map(), dueAt: draft.now },
+        { commitment, weight: commitment.steps, audits: new Map(), dueAt: draft.now, awaitsScore: false },
       ]),
     ),
+    groups: [],
   }
   const counted = new Set(accepted.map(([worker]) => worker))
   for (const [worker, { commitment }] of draft.round.commitments) {
@@ -224,7 +227,8 @@ function close(draft: Draft, accepted: readonly Accepted[]): void {
   })
   draft.round = emptyRound(number + 1, draft.seed)
   const isLast = endReason(draft) !== undefined
-  assignAudits(draft, closed, { isLast })
+  if (draft.order.trainer === 'any') assignScores(draft, closed, { isLast })
+  else assignAudits(draft, closed, { isLast })
   enter(draft, isLast ? 'cool-down' : 'round')
 }
 

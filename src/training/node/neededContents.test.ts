@@ -27,7 +27,7 @@ describe('neededContents', () => {
   })
 
   test('keeps what audits of an open round may ask for, however old, and our own error vector', () => {
-    const open = [{ number: 2, closedAt: 0, batch: run, contributions: new Map() }]
+    const open = [{ number: 2, closedAt: 0, batch: run, contributions: new Map(), groups: [] }]
     const own = { number: 0, error: nameOf('accepted', 0) } as State['workers'][number]
     const state = { ...stateIn(10), open, workers: [own], numbers: new Map([[worker.address, 0]]) }
     const needed = neededContents(state, batches, { own: worker.address, payloadRounds: 4 })

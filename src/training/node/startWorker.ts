@@ -25,12 +25,14 @@ import { greatestBytes } from '../payload/Rule.ts'
 import { advance, flatten, hashOf, type Layout, lengthOf, type Replica } from '../Replica.ts'
 import { type runSegment, type Trainer, trainerOf } from '../segment.ts'
 import { segmentClaim } from '../segmentClaim.ts'
+import type { Measure } from '../score/startMeasure.ts'
 import { auditorOf } from './auditor.ts'
 import type { Contents } from './Contents.ts'
 import type { LogSync } from './startLogSync.ts'
 import type { Claims } from './Claims.ts'
 import { makeContribution } from './makeContribution.ts'
 import { floats, hashesOf } from './makePayload.ts'
+import { scorerOf } from './scorer.ts'
 import { summandOf } from './summand.ts'
 import { checkpointProtocol, upkeepOf } from './upkeep.ts'
 import { openReplicas } from './openReplicas.ts'
@@ -69,6 +71,9 @@ export async function startWorker(
   const parts = { ...ports, replicas }
   const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
   const auditor = auditorOf(parts, { own: identity.address, signal })
+  const { measure } = ports
+  /** Where segments cannot be run again: our part in scoring them. */
+  const scorer = measure && scorerOf({ ...parts, measure, upkeep }, { signal })
   /** In a private run: our part in its sums. */
   const summand = await summandOf(ports, { say })
   const held = new Set<Hex.Hex>()
@@ -112,9 +117,12 @@ export async function startWorker(
     if (!summand || phase === 'witness') await gather(state)
     if (phase === 'witness' && !round.witnesses.has(own.number)) await bearWitness(state, own)
     for (const [key, found] of auditor.findings(state, own)) await tellAudit(key, found)
+    for (const [key, entry] of scorer?.words(state, own) ?? []) await say(key, entry)
     if (work || clock.now() < restUntil) return
     const duty = auditor.next(state, own)
+    const group = scorer?.next(state, own)
     if (duty) work = occupied(() => auditor.audit(state, duty))
+    else if (group) work = occupied(() => scorer!.score(state, group))
     else if (phase === 'round' && own.firstRound <= round.number && isWilling)
       await contribute(state, own)
     if (!work && own.firstRound <= round.number) goAhead(state, own)
@@ -397,6 +405,8 @@ export declare namespace startWorker {
     claims?: Claims | undefined
     /** What computes our segments, where the order leaves that to us. @default the run */
     trainer?: Trainer | undefined
+    /** By what we score others, where nobody can run their segments again. */
+    measure?: Measure | undefined
     layout: Layout
     /** The parameters that the order begins with. */
     start: readonly Uint8Array[]
