@@ -11,6 +11,7 @@ import { type Faults, memoryNetwork, type MemoryNetwork } from '../src/network/m
 import * as Hex from '../src/protocol/Hex.ts'
 import * as Identity from '../src/protocol/Identity.ts'
 import * as TrainingOrder from '../src/protocol/training/TrainingOrder.ts'
+import type { Clock } from '../src/runtime/Clock.ts'
 import type { Store } from '../src/runtime/Store.ts'
 import { memoryStore } from '../src/runtime/memoryStore.ts'
 import { seededRandom } from '../src/runtime/seededRandom.ts'
@@ -28,6 +29,7 @@ import type { Layout, Replica } from '../src/training/Replica.ts'
 
 export type TrainingWorld = AsyncDisposable & {
   readonly nowMs: () => number
+  readonly clock: Clock
   readonly nodes: readonly WorldNode[]
   /** Runs the world on; ends early when `until` says so. */
   advance(ms: number, until?: () => boolean): Promise<void>
@@ -57,6 +59,7 @@ export type WorldNode = {
   /** Codes of the errors that it told its user of. */
   readonly errors: ReadonlySet<string>
   readonly agree: () => Promise<boolean>
+  readonly isShared: () => Promise<boolean>
 }
 
 /** Creates a world of `workers` nodes of which the first is the buyer's, too. */
@@ -156,6 +159,7 @@ export async function trainingWorld({
   const world: TrainingWorld = {
     network,
     nowMs: () => clock.now(),
+    clock,
     nodes: seats.map(({ identity, number }) => ({
       identity,
       log: () => alive.get(number)!.log,
@@ -165,6 +169,7 @@ export async function trainingWorld({
       isCoordinator: () => alive.get(number)!.sync.isCoordinator(),
       errors: errors[number]!,
       agree: () => alive.get(number)!.sync.agree(),
+      isShared: () => alive.get(number)!.worker.isShared(),
     })),
     async advance(ms, until = () => false) {
       const end = clock.now() + ms

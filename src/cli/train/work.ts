@@ -10,7 +10,7 @@ import { BaseError } from '../../runtime/Errors.ts'
 import { fileLock } from '../../runtime/fileLock.ts'
 import { pinoLogger } from '../../runtime/pinoLogger.ts'
 import { systemClock } from '../../runtime/systemClock.ts'
-import { hashOf, type Layout, type Replica } from '../../training/Replica.ts'
+import { hashOf, type Replica } from '../../training/Replica.ts'
 import { neededContents } from '../../training/node/neededContents.ts'
 import { startEvaluator } from '../../training/startEvaluator.ts'
 import { connectChain } from '../connectChain.ts'
@@ -27,6 +27,7 @@ import * as RoundsFile from './RoundsFile.ts'
 import * as RunFile from './RunFile.ts'
 import { commandOf, type ProcessTrainer, startProcessTrainer } from './startProcessTrainer.ts'
 import { startNode, type TrainingNode } from './startNode.ts'
+import { untilOver } from './untilOver.ts'
 import { modelName, writeModel } from './writeModel.ts'
 import { expectNetwork } from './startPay.ts'
 
@@ -161,8 +162,11 @@ export async function work(plan: Plan, options: NodeOptions): Promise<Outcome> {
   })
   // The newest once more: a crash may have come between a state and the note of it.
   for (const replica of [...told, node.worker.replica()]) await note(replica)
-  const { exitWithParent } = options
-  const outcome = await untilOver(node, { identity, clock, layout, exitWithParent })
+  const onRemark = (text: string) => reporter.remark(text)
+  const { log, worker, sync } = node
+  const outcome = await untilStopped(options, (signal) =>
+    untilOver({ log, worker, sync, clock }, { own: identity.address, layout, signal, onRemark }),
+  )
   if (outcome === 'ended' && !(await node.sync.agree()))
     reporter.remark(
       'Fewer than half of the other workers could be asked whether they came to the same end.',
@@ -263,44 +267,17 @@ const lingerMs = 3_000
 const heardMs = 20_000
 /** How long a relay may take to give the first node a place. */
 const reservationMs = 15_000
-/** How long those who have not come to the same end of the log are waited for. */
-const agreeMs = 30_000
-/** How long the last state may be asked for. */
-const lastStateMs = 60_000
-
-async function untilOver(
-  { log, worker, sync }: TrainingNode,
-  {
-    identity,
-    clock,
-    layout,
-    exitWithParent,
-  }: { identity: Identity; clock: Clock; layout: Layout; exitWithParent?: boolean | undefined },
-): Promise<Outcome['outcome']> {
+/** Runs a task that is told when the user wants no more of it. */
+async function untilStopped<result>(
+  { exitWithParent }: NodeOptions,
+  task: (signal: AbortSignal) => Promise<result>,
+): Promise<result> {
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
   if (exitWithParent) process.stdin.resume().once('end', onSignal).once('error', onSignal)
-  let endedAt: number | undefined
   try {
-    while (!stop.signal.aborted) {
-      const { phase, round, numbers, workers } = log.state()
-      const number = numbers.get(identity.address)
-      if (number !== undefined && workers[number]!.standing === 'convicted') return 'convicted'
-      if (phase === 'ended') {
-        endedAt ??= clock.now()
-        const lateMs = clock.now() - endedAt
-        const replica = worker.replica()
-        const isLast = !round.parent || round.parent === hashOf(layout, replica)
-        // Another branch may count more than the one that ended here.
-        const isOver = replica.rounds === round.number && isLast
-        if (isOver && lateMs > agreeMs) return 'ended'
-        if (isOver && (await worker.isShared()) && (await sync.agree())) return 'ended'
-        if (lateMs > lastStateMs) return 'left-behind'
-      } else endedAt = undefined
-      await clock.sleep(200, { signal: stop.signal }).catch(() => {})
-    }
-    return 'stopped'
+    return await task(stop.signal)
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
     if (exitWithParent) process.stdin.destroy()

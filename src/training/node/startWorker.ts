@@ -104,8 +104,8 @@ export async function startWorker(
     const state = log.state()
     const own = me(state)
     if (own?.standing === 'convicted') return
-    // The last round may have closed while we were computing: its state is ours to have, too.
-    if (state.phase === 'ended') return void (own && (await upkeep.keepUp(state)))
+    // The last round may have closed while we were computing, or before we came: its state is ours to have, too.
+    if (state.phase === 'ended') return void (await upkeep.keepUp(state))
     const isWilling = (mayWork?.() ?? true) && (summand?.isWilling() ?? true)
     if (own?.standing !== 'active' && !isWilling) return
     if (own?.standing !== 'active' || !isReachedAt(own)) return join((own?.attempt ?? -1) + 1)
