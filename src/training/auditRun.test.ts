@@ -30,9 +30,27 @@ describe('auditRun', () => {
     ])
   })
 
+  test('names pay that was not held back, and pay after a conviction', async () => {
+    await using world = await finished({ auditMicro: 1_000_000 })
+    const { log, ...rest } = world.audit()
+    const [first] = log.decisions().filter(({ kind }) => kind === 'paid')
+    const closes = log.decisions().filter(({ kind }) => kind === 'round-close')
+    const told = (decisions: ReturnType<typeof log.decisions>) =>
+      collect({ ...rest, log: { ...log, decisions: () => decisions }, contents: nothing })
+    const reasonsOf = (findings: readonly AuditFinding[]) =>
+      findings.flatMap((each) => (each.kind === 'difference' ? [each.reason] : []))
+    expect(reasonsOf(await told(log.decisions()))).toEqual([])
+    expect(reasonsOf(await told([...closes, first!]))).toContain('it was paid 2 rounds too soon')
+    const convicted = { kind: 'worker-convicted', worker: 0, round: 0, by: 'audits' } as const
+    const [paid] = log.decisions().filter((each) => each.kind === 'paid' && each.worker === 0)
+    expect(reasonsOf(await told([...log.decisions(), convicted, paid!]))).toContain(
+      'it was paid after its conviction',
+    )
+  })
+
   test('says which payload is missing, and tells of reports that differ', async () => {
     await using world = await finished()
-    const missing = await auditOf(world, { contents: () => Promise.resolve(undefined) })
+    const missing = await auditOf(world, { contents: nothing })
     expect(missing.at(-1)).toMatchObject({ kind: 'missing', round: 0 })
     const other = world.audit()
     const start = other.start.map((bytes, index) => (index === 2 ? flipped(bytes) : bytes))
@@ -43,10 +61,12 @@ describe('auditRun', () => {
   })
 })
 
+const nothing = () => Promise.resolve(undefined)
+
 type Audit = ReturnType<TrainingWorld['audit']>
 
-async function finished(): Promise<TrainingWorld> {
-  const world = await trainingWorld({ workers: 2, order: { rounds: 3 } })
+async function finished(order: { auditMicro?: number } = {}): Promise<TrainingWorld> {
+  const world = await trainingWorld({ workers: 2, order: { rounds: 3, ...order } })
   await world.advance(300_000, () =>
     world.nodes.every((node) => node.log().state().phase === 'ended'),
   )

@@ -2,6 +2,7 @@ import type { Run } from '../exact/train/startRun.ts'
 import * as Hex from '../protocol/Hex.ts'
 import type { Commitment } from '../protocol/training/Commitment.ts'
 import { closesOf, ownPayloadOf, readPayload, replicaAfter } from './closedRound.ts'
+import { holdRounds } from './coordinator/held.ts'
 import type { Log } from './log/openLog.ts'
 import { auditSegment, type Difference } from './node/auditSegment.ts'
 import { commitmentsIn } from './node/neededContents.ts'
@@ -63,6 +64,7 @@ export async function* auditRun(
   let replica: Replica = { rounds: 0, parameters: start }
 
   yield* payDifferences(log)
+  yield* holdDifferences(log)
   for (const close of closesOf(log.decisions())) {
     const { round, accepted } = close
     yield* reportDifferences(round)
@@ -195,4 +197,22 @@ function* payDifferences(log: Log): Generator<AuditFinding> {
     }
   if (total !== paidMicroUsd || total > log.order.budgetMicroUsd)
     yield { ...base, reason: `the log pays ${paidMicroUsd}, and the steps make ${total}` }
+}
+
+/** Pay that came sooner than the order holds it back, or after a conviction. */
+function* holdDifferences({ order, decisions }: Log): Generator<AuditFinding> {
+  const convicted = new Set<number>()
+  let closed = 0
+  let isOver = false
+  for (const each of decisions()) {
+    if (each.kind === 'round-close') closed++
+    if (each.kind === 'phase') isOver = each.phase === 'cool-down'
+    if (each.kind === 'worker-convicted') convicted.add(each.worker)
+    if (each.kind !== 'paid') continue
+    const { round, worker } = each
+    const base = { kind: 'difference', round, worker, known: false } as const
+    if (convicted.has(worker)) yield { ...base, reason: 'it was paid after its conviction' }
+    const soon = round + holdRounds(order) + 1 - closed
+    if (soon > 0 && !isOver) yield { ...base, reason: `it was paid ${soon} rounds too soon` }
+  }
 }

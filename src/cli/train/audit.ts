@@ -62,16 +62,24 @@ async function audit(folder: string, options: AuditOptions): Promise<void> {
     if (!json && text !== undefined) console.log(text)
   }
   const summary = summaryOf(findings)
-  const { paidMicroUsd } = log.state()
+  const { paidMicroUsd, heldMicroUsd } = log.state()
   if (!summary.good) process.exitCode = 1
   if (json) {
     const paid = paidMicroUsd.toString()
-    return console.log(JSON.stringify({ ...summary, paidMicroUsd: paid, run: log.run }))
+    return console.log(
+      JSON.stringify({
+        ...summary,
+        paidMicroUsd: paid,
+        heldMicroUsd: heldMicroUsd.toString(),
+        run: log.run,
+      }),
+    )
   }
   const { rounds, segments, payloads, replica } = summary
   console.log(`${rounds} rounds give the model ${replica ?? 'that they began with'}.`)
   console.log(`${segments} segments run again, ${payloads} of them up to the payload.`)
   console.log(`Pay by the log: ${formatUsd(paidMicroUsd)}, as the accepted steps make it.`)
+  if (heldMicroUsd > 0n) console.log(`Held until audits were likely: ${formatUsd(heldMicroUsd)}.`)
   console.log(summary.good ? 'The run is good.' : 'The run is NOT good.')
 }
 
