@@ -32,6 +32,8 @@ type World = {
   forgetful?: readonly number[]
   /** What an auditor finds, `later` while it has not looked yet. @default by the three above */
   finds?: (audit: Assigned, now: number) => Outcome | 'later'
+  /** What a worker says of scores. @default nothing */
+  scores?: (state: State, number: number) => readonly Entry.Entry[]
   /** When workers leave. */
   leaves?: Record<number, number>
   /** Looks at every state. */
@@ -74,6 +76,7 @@ export function play(world: World): {
         const held = [...round.commitments.keys()].filter((each) => !world.unheld?.includes(each))
         inbox.push(witness(state, number, held))
       }
+      inbox.push(...(world.scores?.(state, number) ?? []))
       assigned = assigned.filter((each) => {
         if (each.auditor !== number) return true
         const found = finds(each, now)
