@@ -17,8 +17,9 @@ import { memoryStore } from '../src/runtime/memoryStore.ts'
 import { bitmapOf } from '../src/training/coordinator/bitmap.ts'
 import { activeIn } from '../src/training/coordinator/State.ts'
 import { type Log, openLog } from '../src/training/log/openLog.ts'
+import { serveBatches } from '../src/training/node/batchProtocol.ts'
 import { serveOrder } from '../src/training/node/orderProtocol.ts'
-import { protocol, topic } from '../src/training/node/startLogSync.ts'
+import { topic } from '../src/training/node/startLogSync.ts'
 import { trainingOrder } from './trainingOrder.ts'
 
 /** A run that can be led on batch by batch. */
@@ -40,12 +41,7 @@ export function trainingSpeaker(
 ): AsyncDisposable & { tell(): Promise<void> } {
   const stack = new AsyncDisposableStack()
   stack.use(serveOrder({ network }, { run: log.run, order }))
-  stack.use(
-    network.handle(protocol, async function* (body) {
-      const { from } = JSON.parse(new TextDecoder().decode(body)) as { from: number }
-      yield Json.toBytes({ batches: log.from(from, 32) })
-    }),
-  )
+  stack.use(serveBatches({ network }, log))
   return {
     async tell() {
       const [batch] = log.from(log.head().sequence, 1)

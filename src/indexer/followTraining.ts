@@ -9,7 +9,7 @@ import { codeOf, messageOf } from '../runtime/Errors.ts'
 import type { Logger } from '../runtime/Logger.ts'
 import type { Store } from '../runtime/Store.ts'
 import { type Log, openLog } from '../training/log/openLog.ts'
-import { fetchBatches } from '../training/node/fetchBatches.ts'
+import { fetchBatches } from '../training/node/batchProtocol.ts'
 import { fetchOrder } from '../training/node/orderProtocol.ts'
 import { addressesOf, peersTopic } from '../training/node/startAcquaintance.ts'
 import { topic } from '../training/node/startLogSync.ts'
@@ -79,10 +79,10 @@ export function followTraining(
 
   /** Takes what is missing; all of it, if the log has branched. */
   async function catchUp(log: Log, about: { peer: string; run: Hex.Hex }): Promise<void> {
-    for (const from of [log.head().sequence + 1, 0]) {
-      const batches = await fetchBatches({ network }, { ...about, from, signal })
-      const follows = batches[0]?.head.message.previous === (from === 0 ? log.run : log.head().hash)
-      if (follows) return void (await log.take(batches, clock.now()))
+    const { sequence, hash } = log.head()
+    for (const [from, previous] of [[sequence + 1, hash] as const, [0, log.run] as const]) {
+      const batches = await fetchBatches({ network }, { ...about, from, previous, signal })
+      if (batches.length > 0) return void (await log.take(batches, clock.now()))
     }
   }
 

@@ -6,7 +6,7 @@ import { seededRandom } from '../../runtime/seededRandom.ts'
 import { silentLogger } from '../../runtime/silentLogger.ts'
 import { virtualClock } from '../../runtime/virtualClock.ts'
 import { meetAny, peersTopic, startAcquaintance } from './startAcquaintance.ts'
-import { protocol } from './startLogSync.ts'
+import { protocol } from './batchProtocol.ts'
 
 const run = Hex.sha256('run')
 

@@ -5,7 +5,7 @@ import type * as Hex from '../../protocol/Hex.ts'
 import { type Clock, every } from '../../runtime/Clock.ts'
 import { codeOf, messageOf } from '../../runtime/Errors.ts'
 import type { Logger } from '../../runtime/Logger.ts'
-import { protocol } from './startLogSync.ts'
+import { protocol } from './batchProtocol.ts'
 
 /** Where the nodes of a run tell each other how they are dialled. */
 export const peersTopic = 'weft/training-peers/1'

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { ask, type Network } from '../../network/Network.ts'
+import type { Network } from '../../network/Network.ts'
 import type * as Domain from '../../protocol/Domain.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import * as Identity from '../../protocol/Identity.ts'
@@ -13,6 +13,7 @@ import type { Decision } from '../coordinator/State.ts'
 import { admission } from '../coordinator/admitEntry.ts'
 import { waitMs } from '../log/candidates.ts'
 import { BranchError, ClockError, clockSkewMs, type Log } from '../log/openLog.ts'
+import { fetchBatches, fetchPage, serveBatches } from './batchProtocol.ts'
 
 /** A node's part in keeping the log of a run: it hears, tells, catches up, and writes when it is its turn. */
 export type LogSync = AsyncDisposable & {
@@ -31,7 +32,6 @@ export type LogSync = AsyncDisposable & {
 
 /** Where training is talked about. */
 export const topic = 'weft/training/1'
-export const protocol = '/weft/training/1'
 
 /**
  * Starts to keep a log in step with other nodes: batches and entries are gossiped; who misses batches asks
@@ -221,35 +221,16 @@ export async function startLogSync(
   }
 
   async function fetchFrom(peer: string, from: number): Promise<boolean> {
-    const all: Batch.Batch[] = []
-    const before = from === 0 ? run : hashAt(from - 1)
-    for (let page = 0; page < pageLimit; page++) {
-      const batches = await askFor(peer, from + all.length)
-      const [next] = batches
-      if (!next) break
-      if (all.length === 0 && next.head.message.previous !== before) return false
-      all.push(...batches)
-    }
-    if (all.length === 0) return false
-    await take(all)
+    const previous = from === 0 ? run : hashAt(from - 1)
+    const batches = await fetchBatches(ports, { peer, run, from, previous, signal })
+    if (batches.length === 0) return false
+    await take(batches)
     return true
-  }
-
-  async function askFor(peer: string, from: number): Promise<readonly Batch.Batch[]> {
-    const request = Json.toBytes({ run, from } satisfies Request)
-    const reply = await ask(network, peer, protocol, request, { signal, idleTimeoutMs: 3_000 })
-    return Json.decode(replySchema, reply, { what: 'batches of a run' }).batches
   }
 
   function hashAt(sequence: number): Hex.Hex | undefined {
     const [batch] = log.from(sequence, 1)
     return batch && Batch.hash(domain, batch)
-  }
-
-  async function* serve(body: Uint8Array): AsyncGenerator<Uint8Array> {
-    const request = Json.decode(requestSchema, body, { what: 'request for batches' })
-    const batches = request.run === run ? log.from(request.from, 32) : []
-    yield Json.toBytes({ batches: fittingBatches(batches) })
   }
 
   async function agree(): Promise<boolean> {
@@ -260,7 +241,8 @@ export async function startLogSync(
     const asked = others.slice(-confirmLimit)
     const differing = await Promise.all(
       asked.map(async (peer) => {
-        const batches = await askFor(peer, Math.max(0, sequence)).catch(() => undefined)
+        const place = { peer, run, from: Math.max(0, sequence), signal }
+        const batches = await fetchPage(ports, place).catch(() => undefined)
         if (!batches) return false
         const [batch] = batches
         const isSame = batches.length === 1 && Batch.hash(domain, batch!) === hash
@@ -281,7 +263,7 @@ export async function startLogSync(
   }
 
   await using stack = new AsyncDisposableStack()
-  stack.use(network.handle(protocol, serve))
+  stack.use(serveBatches(ports, log))
   stack.use(network.subscribe(topic, hear))
   const loop = (name: string, ms: number, task: () => Promise<void>) => {
     const onError = (error: unknown) =>
@@ -340,7 +322,6 @@ const waitingLimit = 16_384
 /** How many batches are written at once, when there is much to say. */
 const burst = 32
 const keptLimit = 512
-const pageLimit = 1024
 const askedLimit = 16
 /** How many others are asked whether they have come to the same end. */
 const confirmLimit = 64
@@ -348,7 +329,6 @@ const confirmLimit = 64
 const aloneMs = 8_000
 /** What a gossiped batch may take, less than the network's own limit. */
 const batchBytes = 48 * 1024
-const replyBytes = 2 * 1024 * 1024
 
 const messageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('entry'), entry: Entry.schema }),
@@ -357,21 +337,7 @@ const messageSchema = z.discriminatedUnion('type', [
 type Message =
   | { readonly type: 'entry'; readonly entry: Entry.Entry }
   | { readonly type: 'batch'; readonly batch: Batch.Batch }
-const requestSchema = z.strictObject({
-  run: z.custom<Hex.Hex>((value) => typeof value === 'string' && /^0x[0-9a-f]{64}$/.test(value)),
-  from: z.int().check(z.minimum(0)),
-})
-type Request = z.infer<typeof requestSchema>
-const replySchema = z.strictObject({ batches: z.array(Batch.schema).check(z.maxLength(32)) })
 
 function encode(message: Message): Uint8Array {
   return Json.toBytes(message)
-}
-
-function fittingBatches(batches: readonly Batch.Batch[]): readonly Batch.Batch[] {
-  let bytes = 0
-  const end = batches.findIndex(
-    (batch) => (bytes += Batch.serialize(batch).byteLength) > replyBytes,
-  )
-  return end < 0 ? batches : batches.slice(0, Math.max(1, end))
 }
