@@ -22,7 +22,7 @@ describe('newestState', () => {
     const { folder, keep, place } = await begin()
     const older = Uint8Array.from({ length: 12 }, (_, at) => at)
     await keep(3, older)
-    await keep(12, Uint8Array.of(...older.toReversed(), 9, 9, 9, 9))
+    await keep(12, Uint8Array.of(...older.toReversed(), ...new Uint8Array(12)))
     const newest = await newestState(folder, { run, layout })
     expect(newest.rounds).toBe(12)
     expect(newest.parameters.map((each) => [...each])).toEqual([

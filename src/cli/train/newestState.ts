@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import * as z from 'zod/mini'
-import { byteLength } from '../../exact/Tensor.ts'
 import * as Hex from '../../protocol/Hex.ts'
-import * as Json from '../../protocol/Json.ts'
 import { BaseError } from '../../runtime/Errors.ts'
 import { sqliteStore } from '../../runtime/sqliteStore.ts'
+import { savedStates } from '../../training/node/openReplicas.ts'
+import { fromBytes } from '../../training/node/replicaBytes.ts'
 import type { Layout, Replica } from '../../training/Replica.ts'
 import { readBytes } from '../readBytes.ts'
 import { journalName } from './startNode.ts'
@@ -22,30 +21,14 @@ export async function newestState(
   const journal = join(folder, journalName)
   if (!existsSync(journal)) throw new NoStateError(folder)
   await using store = sqliteStore(journal)
-  const rows = await store.list(`trainingWorker/${run}`)
+  const saved = await savedStates(store, run)
   // The node may have removed an older state between the two looks.
-  for (const { value } of rows.toReversed()) {
-    const { rounds, content } = Json.parse(kept, JSON.parse(value), { what: 'saved state' })
+  for (const { rounds, content } of saved.toReversed()) {
     const path = join(folder, 'contents', content.slice(2))
     const bytes = existsSync(path) ? readBytes(path) : undefined
-    if (bytes && Hex.sha256(bytes) === content)
-      return { rounds, parameters: parametersIn(layout, bytes) }
+    if (bytes && Hex.sha256(bytes) === content) return { rounds, ...fromBytes(layout, bytes) }
   }
   throw new NoStateError(folder)
-}
-
-const kept = z.object({
-  rounds: z.int().check(z.minimum(0)),
-  content: z.string().check(z.regex(/^0x[0-9a-f]{64}$/)),
-})
-
-/** The parameters stand first, in the graph's order. */
-function parametersIn({ slots }: Layout, bytes: Uint8Array): readonly Uint8Array[] {
-  let at = 0
-  return slots.map((slot) => {
-    at += byteLength(slot)
-    return bytes.slice(at - byteLength(slot), at)
-  })
 }
 
 /** Thrown when a node has no state of its run. */

@@ -10,16 +10,16 @@ const layout = {
   isTrained: [true],
 } as const
 const start = [Uint8Array.of(0, 0, 0, 0)]
-const table = 'states'
+const run = Hex.sha256('run')
 const after = (rounds: number) => ({ rounds, parameters: [Uint8Array.of(rounds, 0, 0, 0)] })
 
 describe('openReplicas', () => {
   test('begins with the first state, and has the last ones after a restart, no others', async () => {
     const ports = { contents: contentsOf(), store: memoryStore() }
-    const replicas = await openReplicas(ports, { layout, start, table })
+    const replicas = await openReplicas(ports, { layout, start, run })
     expect(replicas.newest().rounds).toBe(0)
     for (let rounds = 1; rounds <= 7; rounds++) await replicas.save(after(rounds), `b${rounds}`)
-    const again = await openReplicas(ports, { layout, start, table })
+    const again = await openReplicas(ports, { layout, start, run })
     expect(again.newest()).toEqual(after(7))
     expect([2, 3, 7].map((rounds) => again.at(rounds)?.rounds)).toEqual([undefined, 3, 7])
     expect(ports.contents.shelf.size).toBe(5)
@@ -29,7 +29,7 @@ describe('openReplicas', () => {
 
   test('goes back to the newest state that the log still leads to', async () => {
     const ports = { contents: contentsOf(), store: memoryStore() }
-    const replicas = await openReplicas(ports, { layout, start, table })
+    const replicas = await openReplicas(ports, { layout, start, run })
     for (let rounds = 1; rounds <= 4; rounds++) await replicas.save(after(rounds), `b${rounds}`)
     expect(await replicas.goBack((rounds) => `b${rounds}`)).toBe(true)
     expect(replicas.newest().rounds).toBe(4)
@@ -43,10 +43,10 @@ describe('openReplicas', () => {
 
   test('does without a state that the disk lost', async () => {
     const ports = { contents: contentsOf(), store: memoryStore() }
-    const replicas = await openReplicas(ports, { layout, start, table })
+    const replicas = await openReplicas(ports, { layout, start, run })
     await replicas.save(after(1), 'b1')
     ports.contents.shelf.delete(replicas.content())
-    const again = await openReplicas(ports, { layout, start, table })
+    const again = await openReplicas(ports, { layout, start, run })
     expect(again.newest().rounds).toBe(0)
   })
 })

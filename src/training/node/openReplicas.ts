@@ -31,13 +31,11 @@ export type Replicas = {
 /** Opens the states of a run, or begins with the first. */
 export async function openReplicas(
   { contents, store }: { contents: Contents; store: Store },
-  { layout, start, table }: { layout: Layout; start: readonly Uint8Array[]; table: string },
+  { layout, start, run }: { layout: Layout; start: readonly Uint8Array[]; run: Hex.Hex },
 ): Promise<Replicas> {
+  const table = tableOf(run)
   const kept = new Map<number, Kept>()
-  for (const { value } of await store.list(table)) {
-    const { rounds, content, basis } = Json.parse(record, JSON.parse(value), {
-      what: 'saved state',
-    })
+  for (const { rounds, content, basis } of await savedStates(store, run)) {
     const bytes = await contents.get(content, [], { maxBytes: Infinity }).catch(() => undefined)
     if (!bytes) continue
     kept.set(rounds, { content, basis, replica: { rounds, ...fromBytes(layout, bytes) } })
@@ -84,6 +82,12 @@ export async function openReplicas(
   }
 }
 
+/** Which states of a run a node has saved, the oldest first; the bytes of each are a content of its own. */
+export async function savedStates(store: Store, run: Hex.Hex): Promise<readonly Saved[]> {
+  const rows = await store.list(tableOf(run))
+  return rows.map(({ value }) => Json.parse(record, JSON.parse(value), { what: 'saved state' }))
+}
+
 /** What a state came from: who counted in the round before it, with which payload and weight. */
 export function basisOf({ accepted }: Extract<Decision, { kind: 'round-close' }>): string {
   const words = accepted.map(({ worker, weight, payload }) => `${worker} ${weight} ${payload}`)
@@ -101,6 +105,12 @@ const record = z.strictObject({
   ),
   basis: z.string().check(z.maxLength(66)),
 })
+
+type Saved = z.infer<typeof record>
+
+function tableOf(run: Hex.Hex): string {
+  return `trainingWorker/${run}`
+}
 
 function keyOf(rounds: number): string {
   return rounds.toString().padStart(10, '0')

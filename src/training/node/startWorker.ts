@@ -61,13 +61,12 @@ export async function startWorker(
   const { log, sync, identity, network, contents, clock, domain, logger, run, layout } = ports
   const { order } = log
   const seed = [order.seed0, order.seed1] as const
-  const table = `trainingWorker/${log.run}`
   const length = lengthOf(layout)
   const payloadBytes = greatestBytes(order, length)
   const controller = new AbortController()
   const { signal } = controller
   const train = ports.trainer ?? trainerOf(run)
-  const replicas = await openReplicas(ports, { layout, start: ports.start, table })
+  const replicas = await openReplicas(ports, { layout, start: ports.start, run: log.run })
   const parts = { ...ports, replicas }
   const upkeep = upkeepOf(parts, { own: identity.address, signal, onReplica })
   const auditor = auditorOf(parts, { own: identity.address, signal })
