@@ -17,6 +17,18 @@ describe('untilOver', () => {
     expect(world.nodes[0]!.log().state().workers).toHaveLength(2)
   })
 
+  test('hands the last state out when a worker of the run comes back to it', async () => {
+    await using world = await trainingWorld({ workers: 3, order, absent: [2] })
+    await end(world)
+    const beganAt = world.nowMs()
+    const { outcome, remarks } = await wait(world, 1)
+    expect(outcome).toBe('ended')
+    expect(remarks).toEqual([
+      'The run has ended after 3 rounds: its last state is handed out for 30 seconds.',
+    ])
+    expect(world.nowMs() - beganAt).toBeGreaterThan(30_000)
+  })
+
   test('says what to do when nobody has the last state any more', async () => {
     await using world = await trainingWorld({ workers: 3, order, absent: [2] })
     await end(world)

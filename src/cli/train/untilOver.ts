@@ -9,7 +9,8 @@ import type { Outcome } from './reporter.ts'
 
 /**
  * Waits until a node has nothing more to do in its run: it has ended and the node has the last state, the node is out of
- * it, or its user stops it. Who comes to a run that has ended already waits for the last state alone.
+ * it, or its user stops it. Who comes to a run that had ended without it waits for the last state alone; a worker of the
+ * run that comes back to it hands the state out for a while.
  *
  * @throws {NobodyError} when nobody tells a node that has nothing of the run's log.
  * @throws {NoLastStateError} when the run had ended without the node, and nobody gives it the last state.
@@ -19,6 +20,7 @@ export async function untilOver(
   { own, layout, signal, onRemark }: untilOver.Options,
 ): Promise<Outcome['outcome']> {
   const beganAt = clock.now()
+  const hadEnded = log.state().phase === 'ended'
   let endedAt: number | undefined
   let isTold = false
   while (!signal.aborted) {
@@ -34,12 +36,15 @@ export async function untilOver(
       const isLast = !round.parent || round.parent === hashOf(layout, replica)
       // Another branch may count more than the one that ended here.
       const isOver = replica.rounds === round.number && isLast
-      if (number === undefined && !isTold) {
+      const isHost = hadEnded && number !== undefined
+      if (!isTold && (isHost || number === undefined)) {
         isTold = true
-        onRemark(`The run has ended after ${round.number} rounds: its last state is fetched.`)
+        const what = isHost ? `handed out for ${agreeMs / 1000} seconds` : 'fetched'
+        onRemark(`The run has ended after ${round.number} rounds: its last state is ${what}.`)
       }
       if (isOver && lateMs > agreeMs) return 'ended'
-      if (isOver && (await worker.isShared()) && (await sync.agree())) return 'ended'
+      const isShared = isOver && !isHost && (await worker.isShared())
+      if (isShared && (await sync.agree())) return 'ended'
       if (!isOver && lateMs > lastStateMs) {
         if (number === undefined) throw new NoLastStateError()
         return 'left-behind'
@@ -83,7 +88,7 @@ class NobodyError extends BaseError {
     super(`Nobody of the run has answered for ${unheardMs / 1000} seconds.`, {
       metaMessages: [
         'Its nodes have ended, or cannot be reached at the addresses in run.json.',
-        'Fix: start its first node again (`weft train run`, as before), take its run.json anew, and join then.',
+        'Fix: start its first node again (`weft train run`, as before), and join with the run.json that it writes.',
       ],
     })
   }
@@ -96,7 +101,7 @@ class NoLastStateError extends BaseError {
   constructor() {
     super('The run has ended, and nobody who answers has its last state.', {
       metaMessages: [
-        'Fix: start its first node again (`weft train run`, as before), which hands it out, and join then.',
+        'Fix: start its first node again (`weft train run`, as before), which hands it out, and join at once.',
       ],
     })
   }
