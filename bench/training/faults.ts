@@ -6,7 +6,7 @@ import type { Bench, Figures } from '../Bench.ts'
 import { table } from '../table.ts'
 import { prepare } from './problem.ts'
 import { shareEngine } from './shareEngine.ts'
-import { tuned } from './tuned.ts'
+import { short } from './tuned.ts'
 
 /**
  * The same run with and without faults, by real nodes in the simulated world: every third round half of the
@@ -73,7 +73,7 @@ async function train(backend: Backend, { seed, rounds, isCalm }: Options): Promi
   const spare = isCalm ? 0 : Math.ceil(rounds / 3) * (workers / 2)
   await using problem = await prepare(backend, {
     seed,
-    rate: tuned.sparse.rate,
+    rate: short.sparse.rate,
     steps: rounds * steps,
   })
   const engine = shareEngine(problem.run)
@@ -96,7 +96,7 @@ async function train(backend: Backend, { seed, rounds, isCalm }: Options): Promi
     faults: { delayMs: [5, 60] },
     stepMs: numbers.map(() => 100),
     order: {
-      ...tuned.sparse.terms,
+      ...short.sparse.terms,
       rounds,
       steps,
       minWorkers: workers,

@@ -4,73 +4,98 @@ import { table } from '../table.ts'
 import type { Course, Plan } from './course.ts'
 import { frontierChart } from './frontierChart.ts'
 import type { Records } from './records.ts'
-import { tuned } from './tuned.ts'
+import { long, type Settings, short } from './tuned.ts'
 
-/** Every rule with its best settings, with four and with eight workers, three seeds each, in rounds of 15 steps, and once in longer ones. */
+/** Every rule with its best settings, with four and with eight workers; the first fields are those of the figures. */
 export async function loss({ say }: Bench.Ports, { course }: Records): Promise<Figures> {
   const results: Result[] = []
-  for (const { steps, workers, seeds, rules } of fields)
-    for (const rule of rules)
-      for (const seed of seeds) {
-        const plan: Plan = { workers, rounds: 200, steps, seed, ...tuned[rule] }
-        results.push({ plan, rule, course: await course(plan) })
+  for (const field of fields)
+    for (const rule of field.rules)
+      for (const seed of field.seeds) {
+        const { workers, steps, rows } = field
+        const plan: Plan = { workers, rounds: 200, steps, seed, rows, ...field.settings[rule]! }
+        results.push({ plan, rule, field, course: await course(plan) })
       }
-  const fieldOf = (rule: Rule, steps: number, workers: number) =>
-    results.filter(
-      ({ plan, ...each }) => each.rule === rule && plan.steps === steps && plan.workers === workers,
+  const resultsOf = (field: Field, rule: Rule) =>
+    results.filter((each) => each.rule === rule && each.field === field)
+  const gapsOf = (field: Field, rule: Rule) =>
+    resultsOf(field, rule).map(
+      (each, at) => each.course.loss / resultsOf(field, 'machine')[at]!.course.loss - 1,
     )
-  const rows = fields.flatMap(({ steps, workers, rules }) =>
-    rules.map((rule) => {
-      const [own, alone] = [fieldOf(rule, steps, workers), fieldOf('machine', steps, workers)]
+  const lines = fields.flatMap((field) =>
+    field.rules.map((rule) => {
+      const own = resultsOf(field, rule)
       const losses = own.map((each) => each.course.loss)
-      const gaps = own.map((each, at) => each.course.loss / alone[at]!.course.loss - 1)
+      const gaps = gapsOf(field, rule)
       const traffic = trafficOf(own[0]!)
       return [
-        String(workers),
-        String(steps),
+        String(field.workers),
+        String(field.steps),
+        String(field.rows),
         rule,
         mean(losses).toFixed(4),
         spread(losses).toFixed(4),
-        `${(100 * mean(gaps)).toFixed(2)} %`,
+        `${percent(mean(gaps))} (${percent(Math.min(...gaps))} to ${percent(Math.max(...gaps))})`,
         traffic.bytesPerToken.toPrecision(3),
         traffic.bitsPerParameter.toPrecision(3),
         traffic.factor === Infinity ? '' : traffic.factor.toFixed(0),
         traffic.factorSent === Infinity ? '' : traffic.factorSent.toFixed(0),
+        String(own.length),
       ]
     }),
   )
-  say(table(headings, rows))
+  say(table(headings, lines))
   const chart = process.env['WEFT_TRAINING_CHART']
-  if (chart) writeFileSync(chart, frontierChart(points(fieldOf)))
-  const gapOf = (workers: number) => {
-    const alone = fieldOf('machine', 15, workers)
-    const gaps = fieldOf('sparse', 15, workers)
-    return mean(gaps.map((each, at) => each.course.loss / alone[at]!.course.loss - 1))
-  }
-  const [four, eight] = [4, 8].map((workers) => trafficOf(fieldOf('sparse', 15, workers)[0]!))
+  if (chart) writeFileSync(chart, frontierChart(points(resultsOf)))
+  const [four, eight] = [longFour, longEight].map((field) => ({
+    gap: mean(gapsOf(field, 'sparse')),
+    ...trafficOf(resultsOf(field, 'sparse')[0]!),
+  }))
   return {
-    lossGap: Math.max(gapOf(4), gapOf(8)),
-    lossGapFour: gapOf(4),
-    lossGapEight: gapOf(8),
+    lossGap: Math.max(four!.gap, eight!.gap),
+    lossGapFour: four!.gap,
+    lossGapEight: eight!.gap,
     trafficFactor: Math.min(four!.factor, eight!.factor),
     trafficFactorSentOnce: Math.min(four!.factorSent, eight!.factorSent),
     bitsPerParam: four!.bitsPerParameter,
   }
 }
 
-type Rule = keyof typeof tuned
-type Result = { readonly plan: Plan; readonly rule: Rule; readonly course: Course }
+type Rule = keyof typeof short
+type Result = {
+  readonly plan: Plan
+  readonly rule: Rule
+  readonly field: Field
+  readonly course: Course
+}
 type Field = {
-  readonly steps: number
   readonly workers: number
+  readonly steps: number
+  readonly rows: number
   readonly seeds: readonly number[]
   readonly rules: readonly Rule[]
+  readonly settings: Settings
 }
 
+const longRounds = { steps: 60, rows: 32, settings: long } as const
+const shortRounds = { steps: 15, rows: 8, settings: short } as const
+const longFour: Field = {
+  ...longRounds,
+  workers: 4,
+  seeds: [1, 2, 3],
+  rules: ['machine', 'sparse', 'diloco', 'streaming'],
+}
+const longEight: Field = {
+  ...longRounds,
+  workers: 8,
+  seeds: [1, 2, 3],
+  rules: ['machine', 'sparse'],
+}
 const fields: readonly Field[] = [
-  { steps: 15, workers: 4, seeds: [1, 2, 3], rules: ['machine', 'sparse', 'diloco', 'streaming'] },
-  { steps: 15, workers: 8, seeds: [1, 2, 3], rules: ['machine', 'sparse'] },
-  { steps: 30, workers: 4, seeds: [1], rules: ['machine', 'sparse'] },
+  longFour,
+  longEight,
+  { ...longFour, ...shortRounds },
+  { ...longEight, ...shortRounds },
 ]
 
 /**
@@ -79,7 +104,7 @@ const fields: readonly Field[] = [
  * goes to the n - 1 others: all that is counted here; where each is sent once and others pass it on, a
  * worker sends n - 1 times less (`factorSent`, as published figures count).
  */
-export function trafficOf({ plan, rule, course }: Result) {
+function trafficOf({ plan, rule, course }: Result) {
   const { workers, rounds, steps } = plan
   const { parameters, sentBytes, tokens } = course
   const own = tokens / workers
@@ -97,6 +122,7 @@ export function trafficOf({ plan, rule, course }: Result) {
 const headings = [
   'workers',
   'H',
+  'rows',
   'rule',
   'held-out loss',
   'spread',
@@ -105,20 +131,25 @@ const headings = [
   'bits a parameter and round',
   'less than f32 all-reduce',
   'sent once',
+  'seeds',
 ]
 
-function points(fieldOf: (rule: Rule, steps: number, workers: number) => readonly Result[]) {
-  return fields.flatMap(({ steps, workers, rules: own }) =>
-    own.map((rule) => {
-      const results = fieldOf(rule, steps, workers)
+function points(resultsOf: (field: Field, rule: Rule) => readonly Result[]) {
+  return fields.flatMap((field) =>
+    field.rules.map((rule) => {
+      const results = resultsOf(field, rule)
       return {
         series: rule === 'machine' ? 'data-parallel' : rule,
-        label: `${workers} x ${steps}`,
+        label: `${field.workers} x ${field.steps} x ${field.rows}`,
         bytesPerToken: trafficOf(results[0]!).bytesPerToken,
         losses: results.map(({ course }) => course.loss),
       }
     }),
   )
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
 }
 
 function mean(values: readonly number[]): number {

@@ -2,11 +2,11 @@ import type { Bench, Figures } from '../Bench.ts'
 import { table } from '../table.ts'
 import type { Plan } from './course.ts'
 import type { Records } from './records.ts'
-import { tuned } from './tuned.ts'
+import { short } from './tuned.ts'
 
 /** What becomes of a worker's optimiser state between rounds: loss, and what an auditor has to fetch of it. */
 export async function state({ say }: Bench.Ports, { course }: Records): Promise<Figures> {
-  const base: Plan = { workers: 4, rounds: 200, steps: 15, seed: 1, ...tuned.sparse }
+  const base: Plan = { workers: 4, rounds: 200, steps: 15, seed: 1, ...short.sparse }
   const ways: readonly { name: string; bytes: number; plans: readonly Plan[] }[] = [
     { name: 'anew each round', bytes: 0, plans: [base] },
     {
