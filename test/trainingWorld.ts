@@ -25,6 +25,7 @@ import { type LogSync, startLogSync } from '../src/training/node/startLogSync.ts
 import { startWorker } from '../src/training/node/startWorker.ts'
 import type { startEarnings } from '../src/training/pay/startEarnings.ts'
 import { type Log, openLog } from '../src/training/log/openLog.ts'
+import { type Measure, startMeasure } from '../src/training/score/startMeasure.ts'
 import type { Layout, Replica } from '../src/training/Replica.ts'
 
 export type TrainingWorld = AsyncDisposable & {
@@ -42,6 +43,7 @@ export type TrainingWorld = AsyncDisposable & {
   audit(): {
     readonly log: Log
     readonly run: Run
+    readonly measure: Promise<Measure> | undefined
     readonly contents: (hash: Hex.Hex) => Promise<Uint8Array | undefined>
     readonly layout: Layout
     readonly start: readonly Uint8Array[]
@@ -102,6 +104,8 @@ export async function trainingWorld({
     ...changes,
   })
   const order = TrainingOrder.sign(domain, message, people[0]!)
+  const measureOf = (number: number) =>
+    message.trainer === 'any' ? own.measure?.(number) : undefined
   const everywhere = new Map<string, ReadonlyMap<Hex.Hex, Uint8Array>>()
   const seats = await Promise.all(
     people.map(async (identity, number) => {
@@ -140,6 +144,7 @@ export async function trainingWorld({
         contents,
         store,
         run,
+        measure: await measureOf(number),
         layout,
         start,
         data: texts ? bytesOf(texts[number]!) : data,
@@ -188,6 +193,7 @@ export async function trainingWorld({
     audit: () => ({
       log: alive.get(0)!.log,
       run: seats[0]!.run,
+      measure: measureOf(0),
       contents: (hash) => Promise.resolve(seats[0]!.shelf.get(hash)),
       layout,
       start,
@@ -214,7 +220,7 @@ export declare namespace trainingWorld {
     faults?: Faults
     backend?: Backend
     /** What several worlds compute with, one after the other. */
-    workshop?: Omit<Workshop, 'model'>
+    workshop?: Omit<Workshop, 'model' | 'measure'> & Partial<Pick<Workshop, 'measure'>>
     /** Of the network's faults. @default 7 */
     seed?: number
     /** Who is not there at the beginning. */
@@ -255,35 +261,48 @@ export type Workshop = AsyncDisposable & {
   readonly seed: readonly [number, number]
   /** The engine of a node. */
   run(number: number): Promise<Run>
+  /** What a node scores by. */
+  measure(number: number): Promise<Measure>
 }
 
 /** Makes what a world computes with. */
-export async function startWorkshop(backend: Backend): Promise<Workshop> {
+export async function startWorkshop(
+  backend: Backend,
+  { rows = 1, length = 4, rate = 0.01 }: { rows?: number; length?: number; rate?: number } = {},
+): Promise<Workshop> {
   const seed = [1, 2] as const
   const { model, graph } = build({
-    model: decoderOf({ layers: 1, width: 8, heads: 2, positions: 8 }),
-    rows: 1,
-    length: 4,
+    model: decoderOf({ layers: 1, width: 8, heads: 2, positions: 2 * length }),
+    rows,
+    length,
     optimiser: { kind: 'adamw' },
-    schedule: { rate: 0.01 },
+    schedule: { rate },
   })
   const runs = new Map<number, Promise<Run>>()
+  const layout = {
+    slots: graph.state.slice(0, model.parameters.length),
+    isTrained: model.parameters.map(({ isTrained }) => isTrained),
+  }
+  const measures = new Map<number, Promise<Measure>>()
   return {
     model,
     graph,
     seed,
-    layout: {
-      slots: graph.state.slice(0, model.parameters.length),
-      isTrained: model.parameters.map(({ isTrained }) => isTrained),
-    },
+    layout,
     start: await drawParameters({ backend }, { ...model, seed }),
     run(number) {
       const run = runs.get(number) ?? startRun({ backend }, { graph, ...model, seed })
       runs.set(number, run)
       return run
     },
+    measure(number) {
+      const measure = measures.get(number) ?? startMeasure({ backend }, { graph, layout })
+      measures.set(number, measure)
+      return measure
+    },
     async [Symbol.asyncDispose]() {
-      for (const run of runs.values()) await (await run)[Symbol.asyncDispose]()
+      for (const each of [...runs.values(), ...measures.values()])
+        await (await each)[Symbol.asyncDispose]()
     },
   }
 }

@@ -7,6 +7,8 @@ import type { Log } from './log/openLog.ts'
 import { auditSegment, type Difference } from './node/auditSegment.ts'
 import { commitmentsIn } from './node/neededContents.ts'
 import { hashOf, type Layout, type Replica } from './Replica.ts'
+import { auditScores } from './score/auditScores.ts'
+import type { Measure } from './score/startMeasure.ts'
 import type { runSegment } from './segment.ts'
 
 /** What an audit of a whole run comes upon. */
@@ -20,6 +22,8 @@ export type AuditFinding =
       readonly worker: number
       readonly payload: boolean
     }
+  /** Contributions whose scores were made again. */
+  | { readonly kind: 'scores'; readonly round: number; readonly group: number }
   /** Something is not as the log says; `known` when the log has already drawn the consequence. */
   | {
       readonly kind: 'difference'
@@ -33,7 +37,7 @@ export type AuditFinding =
 
 /**
  * Computes a run again from its log: every state from the payloads, what each report said of it, who is
- * owed what, and of the segments as many as are chosen, bit for bit.
+ * owed what, and of the segments as many as are chosen, bit for bit; where any trainer may have computed them, scores instead.
  *
  * @param ports.log whose batches were checked when they were taken.
  * @param ports.contents what is at hand by its hash.
@@ -44,6 +48,7 @@ export async function* auditRun(
 ): AsyncGenerator<AuditFinding> {
   const { log, contents } = ports
   const { order } = log
+  const { measure } = ports
   const batches = log.from(0, Infinity)
   const commitments = new Map<string, Commitment>()
   // The first of a worker and a round that names a payload is the one that may have been accepted.
@@ -71,9 +76,14 @@ export async function* auditRun(
     for (const { worker, payload } of accepted) {
       const commitment = commitments.get(`${round} ${payload}`)
       // What came of private data, nobody else can compute.
-      if (order.privacy === 'none' && commitment && isChosen(round, worker))
-        yield* segment(commitment, worker)
+      const isPublic = order.privacy === 'none' && order.trainer === 'exact'
+      if (isPublic && commitment && isChosen(round, worker)) yield* segment(commitment, worker)
     }
+    if (measure)
+      yield* auditScores(
+        { log, measure, contents },
+        { layout, replica, close, data: options.data, isChosen },
+      )
     const payloadOf = (payload: Hex.Hex) => contents(payload)
     const after = await replicaAfter(replica, close, { layout, order, payloadOf })
     if (after.type === 'missing') {
@@ -152,6 +162,8 @@ export declare namespace auditRun {
   type Ports = {
     log: Log
     run: Run
+    /** What scores are made with; left out, none are made again. */
+    measure?: Measure | undefined
     contents: (hash: Hex.Hex) => Promise<Uint8Array | undefined>
   }
   type Options = {

@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import * as Hex from '../../protocol/Hex.ts'
 import { systemRandom } from '../../runtime/systemRandom.ts'
 import { type AuditFinding, auditRun } from '../../training/auditRun.ts'
+import { startMeasure } from '../../training/score/startMeasure.ts'
 import { startBackend } from '../exact/startBackend.ts'
 import { formatUsd } from '../money.ts'
 import { parseInteger, parseShare } from '../parseOptions.ts'
@@ -28,7 +29,12 @@ export function auditCommand(): Command {
     .description('compute a run again from its log; exits with 1 when something differs')
     .argument('<folder>', 'folder of `weft train run` or `weft train join`')
     .option('--data <file>', 'the file that the run learns from')
-    .option('--rate <share>', 'share of the segments to run again, from 0 to 1', parseShare, 0.1)
+    .option(
+      '--rate <share>',
+      'share of the segments to run or score again, from 0 to 1',
+      parseShare,
+      0.1,
+    )
     .option('--threads <count>', '1 to 8; changes no bit', parseInteger({ min: 1, max: 8 }))
     .option('--backend <name>', 'wasm, or reference (very slow); changes no bit', 'wasm')
     .option('--json', 'print one JSON line for machines')
@@ -51,9 +57,13 @@ async function audit(folder: string, options: AuditOptions): Promise<void> {
   expectOrdered(message, prepared, { dataBytes: data.byteLength, orderedBytes: file.dataBytes })
   const random = systemRandom()
   const { layout, start, training, run: engine } = prepared
+  await using measure =
+    message.trainer === 'any'
+      ? await startMeasure({ backend }, { graph: engine.graph, layout })
+      : undefined
   const findings: AuditFinding[] = []
   const found = auditRun(
-    { log, run: engine, contents: (hash) => contentIn(folder, hash) },
+    { log, run: engine, measure, contents: (hash) => contentIn(folder, hash) },
     { layout, start, data: training, isChosen: () => random.next() < rate },
   )
   for await (const finding of found) {
@@ -75,9 +85,13 @@ async function audit(folder: string, options: AuditOptions): Promise<void> {
       }),
     )
   }
-  const { rounds, segments, payloads, replica } = summary
+  const { rounds, segments, payloads, scored, replica } = summary
   console.log(`${rounds} rounds give the model ${replica ?? 'that they began with'}.`)
-  console.log(`${segments} segments run again, ${payloads} of them up to the payload.`)
+  console.log(
+    message.trainer === 'any'
+      ? `${scored} rounds scored again.`
+      : `${segments} segments run again, ${payloads} of them up to the payload.`,
+  )
   console.log(`Pay by the log: ${formatUsd(paidMicroUsd)}, as the accepted steps make it.`)
   if (heldMicroUsd > 0n) console.log(`Held until audits were likely: ${formatUsd(heldMicroUsd)}.`)
   console.log(summary.good ? 'The run is good.' : 'The run is NOT good.')
@@ -95,6 +109,7 @@ export function summaryOf(findings: readonly AuditFinding[]) {
     replica: rounds.at(-1)?.replica,
     segments: segments.length,
     payloads: segments.filter(({ payload }) => payload).length,
+    scored: findings.filter(({ kind }) => kind === 'scores').length,
     differences,
     missing,
   }

@@ -7,7 +7,7 @@ export const defaultConfig = `# Settings of a run of \`weft train\`. Every field
 run:
   rounds: 60          # after each, the workers' updates are averaged and everybody has the same model
   steps: 10           # of a round, for a worker of ordinary speed
-  trainer: exact      # or any: each worker may take its steps with a program of its own, and none is audited
+  trainer: exact      # or any: each worker may take its steps with a program of its own, and is scored, not audited
   rule: sparse        # or diloco, streaming, data-parallel: what workers send (docs/training-rules.md)
   keptFirst: 1024     # of 4,096 numbers of an update, how many are sent in the first rounds
   keptLast: 64        # and in the last half
@@ -26,6 +26,7 @@ run:
   maxWorkers: 100
   roundSeconds: 120   # the longest a round may take
   auditShare: 0.1     # of the contributions, which another worker runs again to the bit; pay waits for 4 / share rounds, or the end
+                      # of trainer any: of the rounds, whose contributions three others score; pay waits for 12 / share rounds
   priceUsd: 0.00001   # for an accepted step; reckoned in the log, and paid in a network (--network)
   budgetUsd: 1        # the run ends when it is spent
   tier: unverified    # or exact: each segment is a claim with a bond, and a false one is decided by the chain (--network)

@@ -47,7 +47,7 @@ export function statusOf(log: Log, noted: readonly RoundsFile.Round[]) {
     payloadBytes: payloads.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0),
     sentBytes: last?.sentBytes ?? 0,
     receivedBytes: last?.receivedBytes ?? 0,
-    workers: workers.map(({ number, address, standing, earnedMicroUsd, outvoted }) => ({
+    workers: workers.map(({ number, address, standing, earnedMicroUsd, outvoted, doubtMilli }) => ({
       number,
       address,
       standing,
@@ -55,6 +55,8 @@ export function statusOf(log: Log, noted: readonly RoundsFile.Round[]) {
       earnedMicroUsd: earnedMicroUsd.toString(),
       comingMicroUsd: comingMicroUsd(state, number).toString(),
       outvoted,
+      scores: scoresOf(decisions, number),
+      doubt: doubtMilli / 1000,
       reasons: reasonsOf(decisions, number),
     })),
   }
@@ -67,6 +69,15 @@ function accepted(decisions: readonly Decision[], worker: number) {
     .filter((each) => each.kind === 'round-close')
     .flatMap((close) => close.accepted.filter((each) => each.worker === worker))
   return { rounds: own.length, steps: own.reduce((sum, { weight }) => sum + weight, 0) }
+}
+
+/** How often a worker was scored, and how many standard errors above chance it came to on average. */
+function scoresOf(decisions: readonly Decision[], worker: number) {
+  const own = decisions.flatMap((each) =>
+    each.kind === 'scored' && each.worker === worker ? [each.errorMilli] : [],
+  )
+  const mean = own.reduce((sum, each) => sum + each, 0) / Math.max(1, own.length) / 1000
+  return { rounds: own.length, mean }
 }
 
 function reasonsOf(decisions: readonly Decision[], worker: number): readonly string[] {
@@ -99,11 +110,19 @@ function outvotedWords({
   )
 }
 
+function scoreWords({ scores, doubt }: Pick<Status['workers'][number], 'scores' | 'doubt'>) {
+  return (
+    `scored in ${scores.rounds} rounds: ${scores.mean.toFixed(1)} standard errors above chance, ` +
+    `doubt ${doubt.toFixed(1)} of 8`
+  )
+}
+
 function linesOf(status: Status): readonly string[] {
   const { loss, paidMicroUsd, workers } = status
   const rows = workers.flatMap(({ number, address, standing, rounds, steps, ...rest }) => [
     `  ${String(number).padStart(3)}  ${address}  ${standing.padEnd(9)}  ${rounds} rounds, ${steps} steps, ` +
       `${formatUsd(BigInt(rest.earnedMicroUsd))} and ${formatUsd(BigInt(rest.comingMicroUsd))} not due yet`,
+    ...(rest.scores.rounds > 0 ? [`       ${scoreWords(rest)}`] : []),
     ...rest.reasons.map((reason) => `       ${reason}`),
   ])
   return [

@@ -14,6 +14,12 @@ describe('problemOf', () => {
     expect(problem({ overlap: true })).toBeUndefined()
   })
 
+  test('lets any trainer be scored, and not claim', () => {
+    expect(problem({ trainer: 'any', auditMicro: 500_000 })).toBeUndefined()
+    const claims = { trainer: 'any', tier: 'exact', bondMicroUsd: 1n }
+    expect(problem(claims)).toMatch(/cannot be run again/)
+  })
+
   test.each([
     [{ rule: 'gossip' }, 'the rule gossip is not known'],
     [{ aggregation: 'vote' }, 'the aggregation vote is not known'],

@@ -199,8 +199,9 @@ type Opinion = { readonly seal?: Hex.Hex; readonly scores?: readonly number[] }
 /** Contributions that are scored together: who is scored alone cannot be compared, and many take long. */
 const [leastInGroup, mostInGroup] = [3, 32]
 const scorersOfGroup = 3
-/** A score of no standard error, and the greatest there is. */
-const [chance, greatestScore] = [8000, 16_000]
+/** What a score says of no standard error. */
+export const chance = 8000
+const greatestScore = 16_000
 const leastMedianMilli = 1000
 const greatestExpectedMilli = 1000
 /** So that no single score decides much. */
