@@ -12,7 +12,7 @@ let chain: DisputeChain
 beforeAll(async () => {
   devnet = await startDevnet({ blockTimeSeconds: 0 })
   chain = await disputeChain(devnet)
-}, 60_000)
+}, 300_000)
 afterAll(() => devnet[Symbol.asyncDispose]())
 
 describe('a dispute on the chain', () => {

@@ -93,7 +93,7 @@ beforeAll(async () => {
     if (message.type() !== 'log') complaints.push(`${message.type()}: ${message.text()}`)
   })
   page.on('pageerror', (error) => complaints.push(error.message))
-}, 240_000)
+}, 400_000)
 
 afterAll(() => stack.disposeAsync())
 
@@ -154,7 +154,7 @@ describe('the page of a dispute', () => {
     await eventually(() => page.locator('tbody tr').count()).toBe(5)
   })
 
-  test('fits desktop and phone, light and dark', { timeout: 120_000 }, async () => {
+  test('fits desktop and phone, light and dark', { timeout: 400_000 }, async () => {
     for (const [size, viewport] of Object.entries(sizes)) {
       await page.setViewportSize(viewport)
       for (const colorScheme of ['light', 'dark'] as const) {

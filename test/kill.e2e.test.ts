@@ -109,11 +109,15 @@ async function startDemo() {
     { stdio: ['pipe', 'pipe', 'inherit'] },
   )
   const ready = await new Promise<Record<string, unknown>>((resolve, reject) => {
+    const lines: string[] = []
     createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line)
       const said = JSON.parse(line) as Record<string, unknown>
       if (said['ready'] !== undefined) resolve(said)
     })
-    child.once('exit', (code) => reject(new Error(`The demo ended with ${code}.`)))
+    child.once('close', (code) => {
+      reject(new Error(`The demo ended with ${code}: ${lines.slice(-3).join('\n')}`))
+    })
   })
   const exited = new Promise((resolve) => child.once('exit', resolve))
   const { gateway, apiKey, model } = ready as Record<string, string>

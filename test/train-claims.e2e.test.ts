@@ -52,7 +52,7 @@ test('a worker whose memory has one bit wrong is convicted, and loses its bond t
   )
   expect(lost).toBeLessThanOrEqual(creditMicroUsd - bondMicroUsd)
   expect(credit! + otherCredit!).toBeGreaterThan(2n * creditMicroUsd)
-}, 400_000)
+}, 600_000)
 
 /** Gives each node credit for its bonds. */
 async function startChain(stack: AsyncDisposableStack, home: string) {

@@ -63,7 +63,7 @@ describe.skipIf(obstacle)('weft train behind NAT', () => {
     const last = JSON.parse(noted.at(-1)!) as Record<string, number>
     expect(last['workers']).toBe(2)
     expect(last['sentBytes']).toBeGreaterThan(0)
-  }, 240_000)
+  }, 400_000)
 })
 
 async function startRelay(stack: AsyncDisposableStack, space: string): Promise<void> {

@@ -51,4 +51,4 @@ test('weft train pays each worker on the chain what the log says, over kill -9 o
   const { freeMicroUsd, reservedMicroUsd } = await chain.deposit(addressOf('first'))
   expect(claimed + freeMicroUsd + reservedMicroUsd).toBe(depositMicroUsd)
   expect(await chain.balance(chain.domain.vault)).toBe(depositMicroUsd)
-}, 300_000)
+}, 600_000)

@@ -79,7 +79,7 @@ describe('a private run of weft train', () => {
     expect(privacy.epsilon).toBeLessThan(privacy.budget)
     expect((await audit.ended).code).toBe(0)
     expect(JSON.parse(audit.lines.at(-1)!)).toMatchObject({ good: true, rounds: 4, segments: 0 })
-  }, 200_000)
+  }, 400_000)
 })
 
 function start(args: readonly string[], options: readonly string[] = loopback) {

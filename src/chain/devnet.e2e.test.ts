@@ -30,7 +30,7 @@ const statePath = () => {
   return join(folders.at(-1)!, 'anvil.json')
 }
 
-describe('startDevnet', { timeout: 120_000 }, () => {
+describe('startDevnet', () => {
   test('makes a block a second, and ends when disposed', async () => {
     const devnet = await startDevnet({ chainId: 4242 })
     const chain = await connect(devnet)
@@ -114,7 +114,7 @@ describe('startDevnet', { timeout: 120_000 }, () => {
   })
 })
 
-describe('deploy', { timeout: 60_000 }, () => {
+describe('deploy', () => {
   test('does nothing where the contracts are already, and nothing wrong', async () => {
     await using devnet = await startDevnet({ blockTimeSeconds: 0 })
     const { rpcUrl } = devnet

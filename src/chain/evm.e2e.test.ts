@@ -24,7 +24,7 @@ afterAll(async () => {
   await node[Symbol.asyncDispose]()
 })
 
-describe('startEvm', { timeout: 120_000 }, () => {
+describe('startEvm', () => {
   chainCompliance((options) => startParties(node, options))
 
   test('takes many transactions of one account into one block', async () => {

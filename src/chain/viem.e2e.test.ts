@@ -135,7 +135,7 @@ describe('viemChain', () => {
       },
     ])
     await expect
-      .poll(() => rpc('eth_getTransactionReceipt', [forwarded]), { timeout: 10_000 })
+      .poll(() => rpc('eth_getTransactionReceipt', [forwarded]))
       .toMatchObject({ status: '0x1' })
     await chain.send(claimOf(30n))
     const head = await chain.head()
@@ -151,7 +151,7 @@ describe('viemChain', () => {
   })
 })
 
-describe('viemChain with a node that fails', { timeout: 120_000 }, () => {
+describe('viemChain with a node that fails', () => {
   test('sees a transaction through the death of the node, once', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'weft-viem-'))
     const statePath = join(folder, 'anvil.json')
@@ -165,7 +165,7 @@ describe('viemChain with a node that fails', { timeout: 120_000 }, () => {
     const first = await startDevnet({ statePath, port, blockTimeSeconds: 600 })
     const sends = [mint, mint, mint].map((action) => chain.send(action))
     await expect
-      .poll(() => askNode(first.rpcUrl, 'txpool_status', []), { timeout: 20_000 })
+      .poll(() => askNode(first.rpcUrl, 'txpool_status', []))
       .toMatchObject({ pending: '0x3' })
     process.kill(first.pid, 'SIGKILL')
     await first.exited

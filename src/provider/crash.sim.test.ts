@@ -19,7 +19,7 @@ describe('a provider that dies', () => {
       expect(calls).toBeGreaterThan(60)
       for (let call = 1; call <= calls; call++) await live({ call, when })
     },
-    120_000,
+    300_000,
   )
 
   test('again and again loses nothing', async () => {
