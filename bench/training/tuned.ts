@@ -10,7 +10,7 @@ export const long = {
   machine: { rule: 'machine', rate: 0.032, beta2: 0.95 },
   diloco: outer('diloco', 0.032, { outerMomentumMicro: 0 }),
   streaming: outer('streaming', 0.032, { outerMomentumMicro: 0 }),
-  sparse: outer('sparse', 0.032, { outerMomentumMicro: 0, keptLast: 512 }),
+  sparse: outer('sparse', 0.032, { outerMomentumMicro: 0, keptLast: 1_024 }),
 } satisfies Settings
 
 /** For rounds of 15 steps on batches of 8 rows: the part `grid`. */
