@@ -36,7 +36,7 @@ describe.skipIf(obstacle)('a provider behind NAT', () => {
     const answer = await askUntilServed(buyer)
 
     expect(answer).toMatchObject({ bytes: 32 * 65_536, sum: sumOf(32) })
-  }, 300_000)
+  }, 600_000)
 })
 
 const relaySettings: Settings = {

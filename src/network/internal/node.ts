@@ -29,6 +29,12 @@ const relayedMs = 24 * 3600 * 1000
 const reservationsLimit = 4096
 
 /**
+ * How long peers may take to tell each other what they speak. libp2p asks once a connection and gives up after five
+ * seconds: who was too busy then would stay connected, and be told nothing and find no place at a relay.
+ */
+const greetingMs = 60_000
+
+/**
  * Puts a libp2p node together and starts it.
  *
  * @throws {ListenError} when it cannot listen where it should.
@@ -41,7 +47,7 @@ export async function startNode(identity: Identity, options: NodeOptions): Promi
       privateKey: privateKeyFromRaw(identity.privateKey),
       nodeInfo: { name: 'weft', userAgent: 'weft' },
       addresses: { listen: [...listen, ...circuits], appendAnnounce: [...announce] },
-      transports: [tcp(), circuitRelayTransport()],
+      transports: [tcp(), circuitRelayTransport({ reservationCompletionTimeout: greetingMs })],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux(muxerOptions)],
       connectionGater: {
@@ -54,11 +60,13 @@ export async function startNode(identity: Identity, options: NodeOptions): Promi
         inboundConnectionThreshold: colocated ? 1000 : 50,
         addressDialTimeout: 6_000,
         maxPeerAddrsToDial: 16,
+        inboundStreamProtocolNegotiationTimeout: greetingMs,
+        outboundStreamProtocolNegotiationTimeout: greetingMs,
       },
       // A peer on a busy machine may be slow to answer a ping; its jobs must not be cut off for that.
       connectionMonitor: { pingTimeout: { minTimeout: 20_000, maxTimeout: 60_000 } },
       services: {
-        identify: identify(),
+        identify: identify({ timeout: greetingMs }),
         pubsub: gossipsub(gossipOptions({ relay, colocated })),
         ...(relay ? { circuits: circuitRelayServer(relayOptions) } : {}),
       },
