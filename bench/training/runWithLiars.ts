@@ -30,7 +30,8 @@ import { type Problem, prepare } from './problem.ts'
 
 /** What liars send instead of their work. */
 export const lies = ['noise', 'sign-flipped', 'scaled', 'stale', 'copied', 'biased'] as const
-export type Lie = (typeof lies)[number]
+/** `lazy`: one step is taken of those that are said. */
+export type Lie = (typeof lies)[number] | 'lazy'
 
 /** How a run with liars went. */
 export type Outcomes = {
@@ -41,6 +42,8 @@ export type Outcomes = {
   readonly honestAccused: number
   /** Contributions of honest workers that were not paid. */
   readonly honestUnpaid: number
+  /** The greatest doubt that scores left about an honest worker, standard errors; 8 convict. */
+  readonly honestDoubt: number
 }
 
 /**
@@ -78,6 +81,12 @@ export async function runWithLiars(backend: Backend, plan: runWithLiars.Plan): P
     honestAccused: convicted.filter(({ worker }) => !isLiar(worker)).length,
     honestUnpaid: world.decisions.filter((each) => each.kind === 'unpaid' && !isLiar(each.worker))
       .length,
+    honestDoubt: Math.max(
+      0,
+      ...world.decisions.flatMap((each) =>
+        each.kind === 'scored' && !isLiar(each.worker) ? [each.doubtMilli / 1000] : [],
+      ),
+    ),
   }
 }
 
@@ -119,8 +128,8 @@ function worldOf(
   const replica = () => replicas.at(-1)!
   const common = { layout, data, seed, stepsPerRound: order.steps, terms: order }
 
-  function work(worker: number, before: Uint8Array | undefined) {
-    const options = { ...common, replica: replica(), worker, steps: order.steps }
+  function work(worker: number, before: Uint8Array | undefined, steps = order.steps) {
+    const options = { ...common, replica: replica(), worker, steps }
     return makeContribution(trainerOf(engine), { ...options, before: before && floats(before) })
   }
 
@@ -135,7 +144,7 @@ function worldOf(
     if (lie === 'copied')
       return { ...honest.get(0)!, worker: addressOf(worker), errorBefore: Hex.zero }
     if (lie === 'stale' && before) return commit(worker, { made: before, end: Hex.sha256('stale') })
-    const { end } = await work(worker, undefined)
+    const { end } = await work(worker, undefined, lie === 'lazy' ? 1 : order.steps)
     const trained = flatten(layout, end.slice(0, layout.slots.length))
     const twisted = twist(lie, { base, trained, salt: worker * 10_000 + round })
     const made = makePayload({ base, trained: twisted, terms: order, round })
@@ -331,6 +340,7 @@ function twist(
     }
     case 'stale':
     case 'copied':
+    case 'lazy':
       return trained
   }
 }
