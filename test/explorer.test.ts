@@ -405,7 +405,7 @@ async function start(options: startExplorer.Options = {}) {
 /** Whether nothing more is on its way: the chain has been read, and the beat has been told. */
 async function quiet(indexer: { readonly revision: number }): Promise<boolean> {
   const before = indexer.revision
-  await systemClock().sleep(80)
+  await systemClock().sleep(250)
   return indexer.revision === before
 }
 
