@@ -104,7 +104,7 @@ async function startDemo() {
       'src/cli/main.ts',
       'demo',
       ...`--home ${home} --jobs 4 --no-training --json --exit-with-parent`.split(' '),
-      ...'--gateway-port 0 --explorer-port 0'.split(' '),
+      ...'--gateway-port 0 --explorer-port 0 --verdict-seconds 10'.split(' '),
     ],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   )

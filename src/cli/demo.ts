@@ -27,6 +27,7 @@ export type DemoOptions = {
   training: boolean
   gatewayPort: number
   explorerPort: number
+  verdictSeconds: number
   json?: boolean
   exitWithParent?: boolean
 }
@@ -56,6 +57,12 @@ export function demoCommand(): Command {
     .option('--fresh', 'forget the state of earlier runs')
     .option('--gateway-port <port>', 'port of the OpenAI-compatible endpoint', parsePort, 8787)
     .option('--explorer-port <port>', 'port of the web page', parsePort, 8788)
+    .option(
+      '--verdict-seconds <count>',
+      'how long an answer waits for its verdict, on a machine that all of it shares',
+      parseInteger({ min: 1, max: 100 }),
+      45,
+    )
     .option('--json', 'print nothing but the JSON line')
     .option('--exit-with-parent', 'stop when standard input ends')
     .action((options: DemoOptions) => run(options, () => demo(options)))

@@ -5,7 +5,7 @@ import type * as Assurance from '../protocol/Assurance.ts'
 import type * as Hex from '../protocol/Hex.ts'
 import { joinNetwork, withPartyOptions, type PartyOptions } from './joinNetwork.ts'
 import { formatUsd, parseUsd } from './money.ts'
-import { collectAddress, parsePort, parseTier } from './parseOptions.ts'
+import { collectAddress, parseInteger, parsePort, parseTier } from './parseOptions.ts'
 import { run, runUntilStopped } from './run.ts'
 
 type GatewayOptions = PartyOptions & {
@@ -16,6 +16,7 @@ type GatewayOptions = PartyOptions & {
   warm?: string
   validator?: readonly Hex.Address[]
   corsOrigin?: string
+  verdictSeconds: number
 }
 
 /** `weft gateway`: an OpenAI-compatible endpoint that buys on the network. */
@@ -41,6 +42,12 @@ export function gatewayCommand(): Command {
       "trust this validator instead of the network file's",
       collectAddress,
     )
+    .option(
+      '--verdict-seconds <count>',
+      'how long a delivered answer waits for a verdict before it is paid without one',
+      parseInteger({ min: 1, max: 3_600 }),
+      10,
+    )
     .option('--cors-origin <origin>', 'let pages of this origin call the endpoint')
     .action((options: GatewayOptions) =>
       run(options, async () => {
@@ -55,6 +62,7 @@ export function gatewayCommand(): Command {
             {
               defaultTier: options.tier,
               validators: options.validator ?? party.file.validators,
+              verdictTimeoutMs: options.verdictSeconds * 1000,
               keepDepositMicroUsd: options.deposit,
               warmModels: options.warm === undefined ? [] : [options.warm],
             },

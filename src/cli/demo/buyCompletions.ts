@@ -147,7 +147,7 @@ async function settle(
   item: Bought,
 ): Promise<void> {
   const url = `${network.urls.gateway}/v1/weft/jobs/${item.job}`
-  for (let attempt = 0; attempt < 600; attempt++) {
+  for (let attempt = 0; attempt < 1200; attempt++) {
     const answer = await fetch(url, { headers: { authorization: `Bearer ${network.apiKey}` } })
     const job = (await answer.json()) as Record<string, unknown>
     item.state = String(job['state'])

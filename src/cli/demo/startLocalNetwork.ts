@@ -152,6 +152,7 @@ export async function startLocalNetwork(
         tier,
         port: await freePort(options.gatewayPort),
         deposit: 40,
+        'verdict-seconds': options.verdictSeconds,
         warm: models.id,
       }),
       start('explorer', 'explorer', { listen, port: await freePort(options.explorerPort) }),
@@ -210,6 +211,8 @@ export declare namespace startLocalNetwork {
     training: boolean
     gatewayPort: number
     explorerPort: number
+    /** How long a delivered answer waits for its verdict. */
+    verdictSeconds: number
   }
 }
 
