@@ -201,7 +201,13 @@ function close(draft: Draft, accepted: readonly Accepted[]): void {
     contributions: new Map(
       accepted.map(([worker, { commitment }]) => [
         worker,
-        { commitment, weight: commitment.steps, audits: new Map(), dueAt: draft.now, awaitsScore: false },
+        {
+          commitment,
+          weight: commitment.steps,
+          audits: new Map(),
+          dueAt: draft.now,
+          awaitsScore: false,
+        },
       ]),
     ),
     groups: [],
