@@ -162,6 +162,18 @@ describe('tick', () => {
     expect(of(decisions, 'phase').filter(({ phase }) => phase === 'gathering').length).toBe(1)
     expect(state.phase).toBe('ended')
   })
+
+  test('goes on with those who joined during a round that all others left', () => {
+    const [leaves, stops] = [
+      { 0: 12_000, 1: 12_000 },
+      { 2: 0, 3: 0 },
+    ]
+    const { state, decisions } = play({ workers: 4, leaves, stops, returnsMs: 13_000 })
+    const late = of(decisions, 'worker-joined').filter(({ worker }) => worker >= 2)
+    expect(late.map(({ firstRound }) => firstRound)).toEqual([4, 4])
+    expect(of(decisions, 'round-close').map(({ round }) => round)).toEqual([0, 1, 2, 3, 4])
+    expect(state.phase).toBe('ended')
+  })
 })
 
 /** Entries that must have no effect in a round that goes on. */

@@ -85,7 +85,11 @@ function endGathering(draft: Draft): void {
   const waited = draft.now - draft.since >= draft.policy.gatherMs
   // Who has begun goes on with those who are left; nobody begins with fewer than were asked for.
   const mayGoOn = draft.round.number > 0 && active.length >= leastIn(draft.order) && waited
-  if (active.length >= draft.order.minWorkers || mayGoOn) enter(draft, 'warm-up')
+  if (active.length < draft.order.minWorkers && !mayGoOn) return
+  // Who joined during the round that nobody was left in takes part in it now, or it would never be.
+  for (const { number, firstRound } of active)
+    update(draft, number, { firstRound: Math.min(firstRound, draft.round.number) })
+  enter(draft, 'warm-up')
 }
 
 function endWarmUp(draft: Draft): void {
