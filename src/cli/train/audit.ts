@@ -31,7 +31,7 @@ export function auditCommand(): Command {
     .option('--data <file>', 'the file that the run learns from')
     .option(
       '--rate <share>',
-      'share of the segments to run or score again, from 0 to 1',
+      'share of the segments to run or score again, from 0 to 1; unless 0, one round at least',
       parseShare,
       0.1,
     )
@@ -62,9 +62,12 @@ async function audit(folder: string, options: AuditOptions): Promise<void> {
       ? await startMeasure({ backend }, { graph: engine.graph, layout })
       : undefined
   const findings: AuditFinding[] = []
+  // One round at least, or the audit of a short run would be of nothing but its sums.
+  const drawn = Math.floor(random.next() * log.state().round.number)
+  const isChosen = (round: number) => rate > 0 && (round === drawn || random.next() < rate)
   const found = auditRun(
     { log, run: engine, measure, contents: (hash) => contentIn(folder, hash) },
-    { layout, start, data: training, isChosen: () => random.next() < rate },
+    { layout, start, data: training, isChosen },
   )
   for await (const finding of found) {
     findings.push(finding)
