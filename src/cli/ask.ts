@@ -61,7 +61,7 @@ export function askCommand(): Command {
 
 async function ask(party: Party, buyer: Buyer, prompt: string, options: AskOptions): Promise<void> {
   const { tier, json } = options
-  const { id: model, contextTokens } = await chooseModel(party, buyer, options.model)
+  const { id: model, contextTokens } = await chooseModel(party, buyer, options)
   const request: Completion.Request = {
     model,
     input: { kind: 'chat', messages: [{ role: 'user', content: prompt }] },
@@ -117,18 +117,20 @@ function answering({ bond, challengeUntil }: ExactClaim.ExactClaim, state: strin
 }
 
 /**
- * The model of this name; without a name, what most providers offer. Offers come one by one, every few seconds from each
+ * The model of this name; without a name, what most providers offer at this tier. Offers come one by one, every few seconds from each
  * provider: it listens until two offer the same, or no longer than each takes to say it again.
  */
 async function chooseModel(
   { clock }: Party,
   buyer: Buyer,
-  name: string | undefined,
+  { model: name, tier }: Pick<AskOptions, 'model' | 'tier'>,
 ): Promise<AvailableModel> {
   const offersMs = 6_000
   let heardAt = Infinity
   for (let waitedMs = 0; waitedMs < 15_000; waitedMs += 100) {
-    const models = buyer.models().filter(({ id }) => name === undefined || id === name)
+    const models = buyer
+      .models()
+      .filter(({ id, tiers }) => (name === undefined ? tiers.includes(tier) : id === name))
     if (models.length > 0) heardAt = Math.min(heardAt, waitedMs)
     const [best] = models.toSorted((a, b) => b.providers.length - a.providers.length)
     const isEnough = name !== undefined || best?.providers.length !== 1

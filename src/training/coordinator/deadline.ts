@@ -1,3 +1,5 @@
+import { medianOf } from '../medianOf.ts'
+
 /** How a round's deadline follows from when its quorum came and from how earlier commitments came. */
 export const quorumShare = 0.75
 
@@ -11,12 +13,7 @@ export function deadlineMs(
   { quorumAfterMs, roundMs }: { quorumAfterMs: number | undefined; roundMs: number },
 ): number {
   if (quorumAfterMs === undefined) return roundMs
-  const middle = median(arrivalsMs)
-  const spread = median(arrivalsMs.map((each) => Math.abs(each - middle)))
+  const middle = medianOf(arrivalsMs)
+  const spread = medianOf(arrivalsMs.map((each) => Math.abs(each - middle)))
   return Math.min(roundMs, Math.max(quorumAfterMs + 1000, middle + 3 * spread))
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
 }

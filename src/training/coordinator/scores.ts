@@ -1,6 +1,7 @@
 import type * as Hex from '../../protocol/Hex.ts'
 import * as Score from '../../protocol/training/Score.ts'
 import type * as Seal from '../../protocol/training/Seal.ts'
+import { medianOf } from '../medianOf.ts'
 import { type Draft, type DraftClosedRound, update } from './Draft.ts'
 import { auditMs, convict, draw, reject } from './settle.ts'
 import type { ScoreGroup, State } from './State.ts'
@@ -181,9 +182,8 @@ function weigh(
  * error at most; peers who cannot be told from chance say nothing about anybody.
  */
 function evidenceMilli(errorMilli: number, others: readonly number[]): number {
-  const sorted = others.toSorted((a, b) => a - b)
-  const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
-  if (sorted.length < 2 || median < leastMedianMilli) return 0
+  const median = medianOf(others)
+  if (others.length < 2 || median < leastMedianMilli) return 0
   const expected = Math.min(greatestExpectedMilli, Math.floor(median / 3))
   return expected - Math.max(-boundMilli, Math.min(boundMilli, errorMilli))
 }

@@ -1,3 +1,4 @@
+import { medianOf } from '../medianOf.ts'
 import { type Contribution, mean } from './mean.ts'
 import type { Terms } from './Rule.ts'
 import { centredClipping, krum, trimmedMean } from './robust.ts'
@@ -34,9 +35,7 @@ export function aggregate(
  */
 export function clipToMedian(updates: readonly Update[], tolerance = 2): readonly Update[] {
   const norms = updates.map(squaredNorm)
-  const sorted = norms.toSorted((a, b) => a - b)
-  const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
-  const limit = median * tolerance * tolerance
+  const limit = medianOf(norms) * tolerance * tolerance
   return updates.map((update, at) => {
     let shift = 0
     while (norms[at]! / 4 ** shift > limit && shift < 64) shift++

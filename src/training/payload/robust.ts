@@ -1,3 +1,4 @@
+import { medianOf } from '../medianOf.ts'
 import { type Contribution, mean } from './mean.ts'
 import { compare, toVector } from './Update.ts'
 
@@ -96,9 +97,4 @@ function squaredDistance(a: Float64Array, b: Float64Array): number {
   let sum = 0
   for (let index = 0; index < a.length; index++) sum += (a[index]! - b[index]!) ** 2
   return sum
-}
-
-/** The lower of the two in the middle, if there are two. */
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0
 }

@@ -3,6 +3,7 @@ import { words } from '../../exact/commit/words.ts'
 import { batchesOf } from '../../exact/data.ts'
 import * as Hex from '../../protocol/Hex.ts'
 import { draw } from '../coordinator/settle.ts'
+import { medianOf } from '../medianOf.ts'
 import { beginningOf } from '../node/makeContribution.ts'
 import type { Terms } from '../payload/Rule.ts'
 import { forEach, squaredNorm, type Update } from '../payload/Update.ts'
@@ -142,11 +143,6 @@ function controlSeed(closedBy: Hex.Hex): [number, number] {
 
 function meanOf(values: readonly number[]): number {
   return values.reduce((sum, each) => sum + each, 0) / values.length
-}
-
-/** The lower of the two in the middle, if there are two. */
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!
 }
 
 /** Standard errors beyond which nothing more is said. */
